@@ -1,0 +1,254 @@
+package app
+
+import (
+	"time"
+)
+
+// Snapshot is the whole state a front-end shows, at one moment. It is immutable: the engine never
+// changes one it has given out, and a front-end must not either. Its JSON form is what
+// `peregrinectl watch` prints; the keys and the state words are a contract (docs/control.md).
+type Snapshot struct {
+	Revision uint64    `json:"revision"` // grows by one with every change
+	Profile  string    `json:"profile"`  // folder of the profile
+	Self     Self      `json:"self"`
+	Accounts []Account `json:"accounts"` // in the order they were added
+	Buddies  []Buddy   `json:"buddies"`  // in the order of buddies.xml
+	Calls    []Call    `json:"calls"`    // live calls, oldest first, then the last few ended ones
+	Chats    []Chat    `json:"chats"`    // newest activity first
+	Network  Network   `json:"network"`
+	Audio    Audio     `json:"audio"`
+	Settings Settings  `json:"settings"`
+	Notices  []Notice  `json:"notices"` // what the user should know, oldest first
+}
+
+// Self is the user's own identity and presence.
+type Self struct {
+	Address     string   `json:"address"`      // address of the default account; empty: no account yet
+	DisplayName string   `json:"display_name"` // may be empty
+	Status      Presence `json:"status"`       // what buddies see now
+	Chosen      Presence `json:"chosen"`       // what the user set; differs from Status during a call
+	Note        string   `json:"note"`
+	Watchers    int      `json:"watchers"` // active subscriptions to our presence
+}
+
+// Presence is one of the six statuses of the thesis, or unknown.
+type Presence string
+
+// The presence words of the control contract.
+const (
+	PresenceOnline     Presence = "online"
+	PresenceAway       Presence = "away"
+	PresenceBusy       Presence = "busy"
+	PresenceOnThePhone Presence = "on_the_phone"
+	PresenceLunch      Presence = "lunch"
+	PresenceOffline    Presence = "offline"
+	PresenceUnknown    Presence = "unknown"
+)
+
+// AccountState is a word of the control contract.
+type AccountState string
+
+// The account words of the control contract.
+const (
+	AccountRegistering AccountState = "registering"
+	AccountRegistered  AccountState = "registered" // also a LAN account that listens
+	AccountFailed      AccountState = "failed"
+	AccountOffline     AccountState = "offline" // no network
+)
+
+// AccountKind tells how an account reaches people.
+type AccountKind string
+
+// The kinds of account.
+const (
+	AccountSIP  AccountKind = "sip"  // registers at a server
+	AccountLAN  AccountKind = "lan"  // no server: sip:name@address on the local network
+	AccountDemo AccountKind = "demo" // registers at the demo domain inside this program
+)
+
+// Account is one identity and the state of its registration.
+type Account struct {
+	Address     string       `json:"address"` // sip:alice@info.test; of a LAN account, with the present IP address
+	Kind        AccountKind  `json:"kind"`
+	DisplayName string       `json:"display_name"`
+	State       AccountState `json:"state"`
+	Reason      string       `json:"reason,omitempty"` // a sentence with the next step, when State is failed
+	Detail      string       `json:"detail,omitempty"` // code and phrase of the server, for "Details"
+	Transport   string       `json:"transport"`        // udp, tcp or tls; empty: found by DNS
+	Proxy       string       `json:"proxy,omitempty"`
+	Contact     string       `json:"contact,omitempty"` // where we are reachable now
+	ExpiresIn   int          `json:"expires_in"`        // seconds until the registration lapses; 0: none
+}
+
+// Buddy is a person in the list, with the presence last heard.
+type Buddy struct {
+	Address string    `json:"address"`
+	Name    string    `json:"name"`  // shown name, never empty
+	Group   string    `json:"group"` // may be empty
+	Status  Presence  `json:"status"`
+	Note    string    `json:"note,omitempty"`
+	Since   time.Time `json:"since,omitzero"`   // when Status was learnt
+	Reason  string    `json:"reason,omitempty"` // why the status is unknown, in a sentence
+	Unread  int       `json:"unread"`
+}
+
+// CallState is a word of the control contract.
+type CallState string
+
+// The call words of the control contract.
+const (
+	CallCalling     CallState = "calling"  // INVITE sent
+	CallRinging     CallState = "ringing"  // the other side rings
+	CallIncoming    CallState = "incoming" // rings here
+	CallEstablished CallState = "established"
+	CallHeld        CallState = "held"
+	CallEnded       CallState = "ended"
+)
+
+// Call is one call, live or just ended.
+type Call struct {
+	ID         string    `json:"id"` // short: "1", "2", …
+	Peer       string    `json:"peer"`
+	PeerName   string    `json:"peer_name"` // buddy's name, else display name, else user part
+	Incoming   bool      `json:"incoming"`
+	State      CallState `json:"state"`
+	HeldBy     string    `json:"held_by,omitempty"` // "us", "peer" or "both" while held
+	Muted      bool      `json:"muted"`
+	Codec      string    `json:"codec,omitempty"`      // "opus", "PCMU", …: in use now
+	Codecs     []string  `json:"codecs,omitempty"`     // what both sides can do, best first
+	Encryption string    `json:"encryption"`           // "none" until SRTP comes
+	StartedAt  time.Time `json:"started_at,omitzero"`  // first INVITE
+	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero: not answered
+	EndedAt    time.Time `json:"ended_at,omitzero"`
+	Reason     string    `json:"reason,omitempty"`  // why it ended, in a sentence
+	Detail     string    `json:"detail,omitempty"`  // code and phrase
+	Network    string    `json:"network,omitempty"` // "network gone, holding your call", "back on eth0, 41 ms"; empty: normal
+	Quality    Quality   `json:"quality"`
+	HandOffs   []HandOff `json:"hand_offs"`
+}
+
+// Quality is how the call's sound does, updated about once a second.
+type Quality struct {
+	PacketsSent     uint64  `json:"packets_sent"`
+	PacketsReceived uint64  `json:"packets_received"`
+	Lost            uint64  `json:"lost"`         // packets that never came or came too late
+	LossPercent     float64 `json:"loss_percent"` // over the last ten seconds
+	JitterMS        float64 `json:"jitter_ms"`    // RFC 3550 6.4.1
+	RTTMS           float64 `json:"rtt_ms"`       // from RTCP; 0: not known yet
+	DelayMS         float64 `json:"delay_ms"`     // of the jitter buffer
+	MOS             float64 `json:"mos"`          // estimated, 1 to 4.5; 0: not known yet
+	Bars            int     `json:"bars"`         // 0 (not known) to 4
+	LevelIn         float64 `json:"level_in"`     // what we send, 0 to 1
+	LevelOut        float64 `json:"level_out"`    // what we hear, 0 to 1
+}
+
+// HandOff is one move of a call to another address, with its times.
+type HandOff struct {
+	At         time.Time `json:"at"`   // when the system told of the change
+	From       string    `json:"from"` // local IP address before
+	To         string    `json:"to"`
+	Link       string    `json:"link"`         // name of the interface now used
+	FirstOutMS float64   `json:"first_out_ms"` // event to the first packet sent by the new path; -1: not yet
+	FirstInMS  float64   `json:"first_in_ms"`  // event to the first packet heard; -1: not yet
+	GapOutMS   float64   `json:"gap_out_ms"`   // longest silence we sent around the move
+	GapInMS    float64   `json:"gap_in_ms"`    // longest silence we heard around the move
+	InviteMS   float64   `json:"invite_ms"`    // event to the 200 of the re-INVITE; -1: not yet or failed
+	RegisterMS float64   `json:"register_ms"`  // event to the 200 of the REGISTER; -1: not yet or failed
+}
+
+// MessageState is a word of the control contract.
+type MessageState string
+
+// The message words of the control contract.
+const (
+	MessageWaiting   MessageState = "waiting"   // not yet taken by the other side
+	MessageSent      MessageState = "sent"      // 200: the other side has it
+	MessageAccepted  MessageState = "accepted"  // 202: a server keeps it for the other side
+	MessageDelivered MessageState = "delivered" // receipt
+	MessageRead      MessageState = "read"      // receipt
+	MessageFailed    MessageState = "failed"    // the user may try again
+)
+
+// Message is one instant message, sent or received.
+type Message struct {
+	ID       string       `json:"id"`
+	Peer     string       `json:"peer"`
+	Outgoing bool         `json:"outgoing"`
+	Text     string       `json:"text"`
+	At       time.Time    `json:"at"`
+	State    MessageState `json:"state"`            // of a received one: read once the chat was looked at, else delivered
+	Reason   string       `json:"reason,omitempty"` // why it waits or failed, in a sentence
+	Detail   string       `json:"detail,omitempty"` // code and phrase
+}
+
+// Chat is the conversation with one address; it outlives its window.
+type Chat struct {
+	Peer     string  `json:"peer"`
+	PeerName string  `json:"peer_name"`
+	Unread   int     `json:"unread"`
+	Count    int     `json:"count"`    // messages in all
+	Revision uint64  `json:"revision"` // changes whenever a message of this chat does: ask Messages again
+	Last     Message `json:"last"`
+}
+
+// Network is what the user is told about the network as a whole.
+type Network struct {
+	Up      bool      `json:"up"`
+	Link    string    `json:"link"`    // interface used for the default account, "eth0"
+	Address string    `json:"address"` // our IP address on it
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// Audio is what the user is told about microphone and speaker.
+type Audio struct {
+	Input   string `json:"input"`             // the setting audio.input
+	Output  string `json:"output"`            // the setting audio.output
+	Problem string `json:"problem,omitempty"` // a sentence: no sound server, device gone, …
+}
+
+// Settings are the values of `set KEY VALUE`, by key.
+type Settings map[string]string
+
+// Notice is a sentence for the user that belongs to no call or chat.
+type Notice struct {
+	ID     string    `json:"id"`
+	At     time.Time `json:"at"`
+	Level  string    `json:"level"` // "info", "attention"
+	Text   string    `json:"text"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+// Device is a microphone or speaker the user can choose.
+type Device struct {
+	Setting string `json:"setting"` // value for audio.input or audio.output: "device:NAME"
+	Name    string `json:"name"`
+	Kind    string `json:"kind"` // "input" or "output"
+	Default bool   `json:"default"`
+}
+
+// AccountSpec is what AddAccount needs.
+type AccountSpec struct {
+	Address       string      `json:"address"` // "alice@info.test", with or without sip:
+	Kind          AccountKind `json:"kind,omitempty"`
+	Password      string      `json:"password,omitempty"`
+	PasswordStore string      `json:"password_store,omitempty"` // "keyring" (default) or "file"
+	AuthUser      string      `json:"auth_user,omitempty"`      // default: the address's user part
+	Proxy         string      `json:"proxy,omitempty"`
+	Transport     string      `json:"transport,omitempty"` // udp, tcp, tls; empty: by DNS
+	DisplayName   string      `json:"display_name,omitempty"`
+}
+
+// UserError is an error that a person can read: a sentence that says what to do next.
+// Detail holds codes and headers. Every verb of the engine returns either nil or something that
+// errors.As finds a UserError in.
+type UserError struct {
+	Sentence string // "The server did not accept the password. Check it and try again."
+	Detail   string // "401 Unauthorized"; may be empty
+	Err      error  // cause; may be nil
+}
+
+// Error implements error.
+func (e *UserError) Error() string { return e.Sentence }
+
+// Unwrap gives the cause.
+func (e *UserError) Unwrap() error { return e.Err }
