@@ -1,0 +1,32 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/peregrine-softphone/peregrine/internal/lab/linkemu"
+)
+
+const (
+	// linkemuVerb as first argument makes a program that calls Child a delay box.
+	linkemuVerb = "lab-linkemu"
+	// linkemuReady is what the delay box prints once frames pass.
+	linkemuReady = "linkemu passes frames"
+)
+
+// Child runs the part of the lab that needs a process of its own, when the arguments (without the
+// program's name) ask for it: the lab starts the present executable again for its delay boxes.
+// Every program that calls Start calls Child first and ends when handled is true.
+func Child(args []string) (handled bool, err error) {
+	if len(args) == 0 || args[0] != linkemuVerb {
+		return false, nil
+	}
+	if len(args) < 3 {
+		return true, errors.New(linkemuVerb + ": want IFA IFB [DELAY [JITTER [LOSS]]]")
+	}
+	impairment, err := linkemu.ParseArgs(args[3:])
+	if err != nil {
+		return true, err
+	}
+	return true, linkemu.Run(args[1], args[2], impairment, func() { fmt.Println(linkemuReady) })
+}

@@ -1,0 +1,58 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestMain refuses to pretend: without root the suite fails with a sentence.
+func TestMain(m *testing.M) {
+	if handled, err := Child(os.Args[1:]); handled {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(runSuite(m))
+}
+
+func runSuite(m *testing.M) int {
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, ErrNotRoot)
+		return 1
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	swept, err := Sweep(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "clean up labs of killed runs:", err)
+		return 1
+	}
+	if len(swept) > 0 {
+		fmt.Println("removed labs of killed runs:", swept)
+	}
+	return m.Run()
+}
+
+// newLab starts a lab that ends with the test. What the peers wrote is printed when it failed.
+func newLab(t *testing.T, cfg Config) *Lab {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
+	began := time.Now()
+	l, err := Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("lab %s up in %v", l.Prefix(), time.Since(began).Round(time.Millisecond))
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("take the lab down: %v", err)
+		}
+	})
+	return l
+}

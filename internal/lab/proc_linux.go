@@ -1,0 +1,171 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// niceness of the lab's processes: other work on the machine must not disturb what is measured.
+// Foreign peers, servers and our own program get the same.
+const niceness = -10
+
+// process is one long-running program in a namespace. Its output goes to a log file.
+type process struct {
+	name string
+	log  string // path; standard output and standard error
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the program has ended
+	err  error         // how it ended; read after done
+}
+
+// startProcess runs argv in the namespace ns with the working directory dir. stdin may be nil.
+// extraEnv entries override the lab's environment.
+func startProcess(ns, name, dir string, stdin *os.File, extraEnv []string, argv ...string) (*process, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	path := filepath.Join(dir, "log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	defer log.Close()
+	full := append([]string{"netns", "exec", ns, "nice", "-n", strconv.Itoa(niceness)}, argv...)
+	cmd := exec.Command("ip", full...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	if stdin != nil { // a nil *os.File must not become a non-nil io.Reader
+		cmd.Stdin = stdin
+	}
+	cmd.Env = append(os.Environ(), extraEnv...)
+	// A group of its own: an interrupt from the keyboard reaches the lab only, which then ends its
+	// processes in order.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &process{name: name, log: path, cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// stop asks the program to end, waits up to grace, then kills it. It reports a program that had
+// to be killed. It may be called again.
+func (p *process) stop(grace time.Duration) error {
+	select {
+	case <-p.done:
+		return nil
+	default:
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended this instant
+	return p.waitOrKill(grace)
+}
+
+// waitOrKill waits up to grace for a program that was asked to end in its own way.
+func (p *process) waitOrKill(grace time.Duration) error {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-timer.C:
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
+	return fmt.Errorf("%s did not end within %v and was killed", p.name, grace)
+}
+
+// running tells whether the program still runs.
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// output returns the log written so far from byte offset on.
+func (p *process) output(offset int64) string { return fileFrom(p.log, offset) }
+
+// fileFrom reads the file at path from offset on; "" when it does not exist.
+func fileFrom(path string, offset int64) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	if _, err := file.Seek(offset, io.SeekStart); err != nil {
+		return ""
+	}
+	data, _ := io.ReadAll(file)
+	return string(data)
+}
+
+// fileSize is the size of the file at path, 0 when it does not exist.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// errEnded says that a program ended while somebody waited for its output.
+var errEnded = errors.New("the program ended")
+
+// waitFile waits until the text of the file from offset on matches pattern and returns the first
+// match with its groups. The error quotes the tail of the file.
+func (p *process) waitFile(ctx context.Context, path string, offset int64, pattern string) ([]string, error) {
+	re := regexp.MustCompile(pattern)
+	err := poll(ctx, 20*time.Millisecond, func() (bool, error) {
+		if re.MatchString(fileFrom(path, offset)) {
+			return true, nil
+		}
+		if !p.running() {
+			return false, errEnded
+		}
+		return false, nil
+	})
+	text := fileFrom(path, offset)
+	if match := re.FindStringSubmatch(text); match != nil {
+		return match, nil
+	}
+	return nil, fmt.Errorf("%s: wait for %q: %w; its output ends with:\n%s", p.name, pattern, err, tail(text, 1500))
+}
+
+// poll calls f every interval until it says yes, fails, or ctx ends.
+func poll(ctx context.Context, interval time.Duration, f func() (bool, error)) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		ok, err := f()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// tail is the end of s, at most n bytes.
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "…" + s[len(s)-n:]
+	}
+	return s
+}
