@@ -6,6 +6,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/internal/lab/score"
 )
 
 // within bounds one step of a test.
@@ -57,4 +59,81 @@ func TestForeignPeersMeet(t *testing.T) {
 	must(t, bob.Message(t.Context(), alice.AOR, "hello from baresip"))
 	_, err = alice.WaitOutput(within(t, 5*time.Second), mark, `hello from baresip`)
 	must(t, err)
+}
+
+// codecs of the suite, in the words of the peers.
+var codecs = []struct {
+	name    string
+	baresip string
+	source  func(score.SpeechFiles) string // what baresip plays
+}{
+	{"PCMU", "pcmu", func(f score.SpeechFiles) string { return f.Narrow }},
+	{"opus", "opus/48000/2", func(f score.SpeechFiles) string { return f.Stereo }},
+}
+
+// TestForeignSoundArrives proves the sound judge on two baresips.
+func TestForeignSoundArrives(t *testing.T) {
+	files := suiteSpeech(t)
+	for _, codec := range codecs {
+		t.Run(codec.name, func(t *testing.T) {
+			l := newLab(t, Config{})
+			start := func(h *Host, user string) *Baresip {
+				b, err := h.StartBaresip(t.Context(), BaresipConfig{
+					User: user, Domain: Info, Codecs: []string{codec.baresip}, Source: "aufile," + codec.source(files),
+				})
+				must(t, err)
+				return b
+			}
+			alice, bob := start(&l.Mobile(0).Host, "alice"), start(l.Correspondent(0), "bob")
+			since := time.Now()
+			must(t, alice.Dial(t.Context(), bob.AOR))
+			_, err := bob.WaitEvent(within(t, 10*time.Second), since, "CALL_ESTABLISHED")
+			must(t, err)
+			time.Sleep(8 * time.Second)
+			must(t, alice.Hangup(t.Context()))
+			_, err = bob.WaitEvent(within(t, 5*time.Second), since, "CALL_CLOSED")
+			must(t, err)
+			for _, end := range []*Baresip{alice, bob} {
+				recordings, err := end.Recordings()
+				must(t, err)
+				if len(recordings) != 1 {
+					t.Fatalf("%s has the recordings %v", end.AOR, recordings)
+				}
+				judge(t, "heard by "+end.AOR, codec.source(files), recordings[0], 7*time.Second)
+			}
+		})
+	}
+}
+
+// TestForeignMobileMoves proves the packet judge: linphonec sees its move by a 5 s poll.
+func TestForeignMobileMoves(t *testing.T) {
+	l := newLab(t, Config{})
+	files := suiteSpeech(t)
+	bob, err := l.Correspondent(0).StartBaresip(t.Context(), BaresipConfig{
+		User: "bob", Domain: Info, Codecs: []string{"pcmu"}, Source: "aufile," + files.Narrow,
+	})
+	must(t, err)
+	mh := l.Mobile(0)
+	alice, err := mh.StartLinphone(t.Context(), LinphoneConfig{User: "alice", Domain: Info, Play: files.Wide})
+	must(t, err)
+	atMobile, err := mh.Capture()
+	must(t, err)
+	atPeer, err := l.Correspondent(0).Capture()
+	must(t, err)
+	since := time.Now()
+	must(t, alice.Command("call "+bob.AOR))
+	_, err = bob.WaitEvent(within(t, 10*time.Second), since, "CALL_ESTABLISHED")
+	must(t, err)
+	time.Sleep(2 * time.Second)
+	move, err := mh.Roam(t.Context(), 0)
+	must(t, err)
+	time.Sleep(7 * time.Second)
+	mobilePackets, err := atMobile.Stop()
+	must(t, err)
+	peerPackets, err := atPeer.Stop()
+	must(t, err)
+	down, up := moved(t, "linphonec", move, mobilePackets, peerPackets)
+	if !down.Back() || !up.Back() || down.SinceUp > 6*time.Second {
+		t.Error("linphonec's call did not come back within 6 s of a move")
+	}
 }

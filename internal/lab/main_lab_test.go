@@ -6,8 +6,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/internal/lab/score"
 )
 
 // TestMain refuses to pretend: without root the suite fails with a sentence.
@@ -34,6 +37,11 @@ func runSuite(m *testing.M) int {
 	if len(swept) > 0 {
 		fmt.Println("removed labs of killed runs:", swept)
 	}
+	if suiteDir, err = os.MkdirTemp("", "peregrine-lab-"); err != nil {
+		fmt.Fprintln(os.Stderr, "make the suite's folder:", err)
+		return 1
+	}
+	defer os.RemoveAll(suiteDir)
 	return m.Run()
 }
 
@@ -55,4 +63,21 @@ func newLab(t *testing.T, cfg Config) *Lab {
 		}
 	})
 	return l
+}
+
+// speech makes the suite's speech once; it outlives single tests and goes with the suite.
+var speech = sync.OnceValues(func() (score.SpeechFiles, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	return score.Speech(ctx, suiteDir)
+})
+
+// suiteDir is a folder for what all tests share; made by runSuite before they start.
+var suiteDir string
+
+func suiteSpeech(t *testing.T) score.SpeechFiles {
+	t.Helper()
+	files, err := speech()
+	must(t, err)
+	return files
 }
