@@ -1,0 +1,44 @@
+package media
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"math"
+	"math/big"
+)
+
+// floorDB is the bottom of the level meters.
+const floorDB = -60
+
+// meter follows the level of a stream of frames: at once up, 26 dB a second down, as programme meters do.
+type meter struct{ value float64 }
+
+// put takes a frame of 10 ms.
+func (m *meter) put(frame []int16) {
+	var sum float64
+	for _, v := range frame {
+		sum += float64(v) * float64(v)
+	}
+	now := 0.0
+	if sum > 0 {
+		db := 10 * math.Log10(sum/float64(len(frame))/(32768*32768))
+		now = min(max(1-db/floorDB, 0), 1)
+	}
+	const fall = 0.26 / (-floorDB) // 0.26 dB per frame of 10 ms
+	m.value = max(now, m.value-fall, 0)
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// randomInt returns 0 to n-1.
+func randomInt(n int) int {
+	v, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		return 0
+	}
+	return int(v.Int64())
+}

@@ -1,0 +1,181 @@
+package media
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+const (
+	// RFC 3550 6.2: 5 s, spread over 0.5 to 1.5 of it, half for the first.
+	reportInterval = 5 * time.Second
+
+	maxReports = 16 // RTCP packets read from one datagram; ours and our peers' have 2 or 3
+
+	ntpEpoch = 2208988800 // seconds from 1900 to 1970
+)
+
+// reports is the RTCP side of a session.
+type reports struct {
+	mu         sync.Mutex
+	remote     netip.AddrPort // not valid: nowhere
+	mux        bool
+	rtt        time.Duration
+	remoteLoss float64 // percent, of our packets
+	remoteSSRC uint32
+	sent       uint64 // packets sent at the last report
+	garbage    uint64
+	bye        bool
+}
+
+// ntp is the 64-bit NTP time (RFC 3550 4).
+func ntp(t time.Time) uint64 {
+	seconds := uint64(t.Unix() + ntpEpoch)                   //nolint:gosec // positive until 2036 wraps it as NTP does.
+	fraction := uint64(t.Nanosecond()) << 32 / 1_000_000_000 //nolint:gosec // below 2^32.
+	return seconds<<32 | fraction
+}
+
+// runReports sends a compound packet every few seconds until ctx ends, and then says goodbye.
+func (s *Session) runReports(ctx context.Context) {
+	interval := reportInterval / 2
+	for {
+		// RFC 3550 6.2, 6.3.1: spread, so that reports of many calls do not meet.
+		timer := time.NewTimer(time.Duration((0.5 + rand.Float64()) * float64(interval))) //nolint:gosec // no secret.
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			s.sendReport(true)
+			return
+		case <-timer.C:
+			s.sendReport(false)
+		}
+		interval = reportInterval
+	}
+}
+
+// sendReport sends one compound packet: SR or RR, SDES, and BYE at the end (RFC 3550 6.1).
+func (s *Session) sendReport(bye bool) {
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
+	if !s.rep.remote.IsValid() {
+		return
+	}
+	wall, now := time.Now(), s.now()
+	ts, packets, octets := s.tx.report(now)
+	blocks := s.receptionReports(now)
+	var first rtcp.Packet = &rtcp.ReceiverReport{SSRC: s.tx.ssrc, Reports: blocks}
+	if packets > s.rep.sent {
+		// The counters have 32 bits and wrap (RFC 3550 6.4.1).
+		first = &rtcp.SenderReport{
+			SSRC: s.tx.ssrc, NTPTime: ntp(wall), RTPTime: ts,
+			PacketCount: uint32(packets), OctetCount: uint32(octets), Reports: blocks, //nolint:gosec // see above.
+		}
+	}
+	s.rep.sent = packets
+	compound := []rtcp.Packet{first, rtcp.NewCNAMESourceDescription(s.tx.ssrc, s.cname)}
+	if bye {
+		compound = append(compound, &rtcp.Goodbye{Sources: []uint32{s.tx.ssrc}})
+	}
+	data, err := rtcp.Marshal(compound)
+	if err != nil {
+		s.log.Warn("cannot write rtcp", "error", err)
+		return
+	}
+	to := s.rtcp
+	if s.rep.mux {
+		to = s.rtp
+	}
+	if err := to.write(data, s.rep.remote); err != nil {
+		s.sendErrors.Add(1)
+	}
+}
+
+// receptionReports makes the block about the peer's stream (RFC 3550 6.4.1), none before the first packet.
+func (s *Session) receptionReports(now time.Duration) []rtcp.ReceptionReport {
+	s.rx.mu.Lock()
+	defer s.rx.mu.Unlock()
+	src := &s.rx.source
+	if !src.started {
+		return nil
+	}
+	block := rtcp.ReceptionReport{
+		SSRC:               src.ssrc,
+		FractionLost:       src.interval(),
+		TotalLost:          uint32(min(src.lost(), 0x7fffff)), //nolint:gosec // 24 bits, signed.
+		LastSequenceNumber: src.highest,
+		Jitter:             uint32(src.jitter),
+	}
+	if src.haveSR {
+		block.LastSenderReport = src.lastSR
+		block.Delay = uint32((now - src.lastSRTime).Seconds() * 65536)
+	}
+	return []rtcp.ReceptionReport{block}
+}
+
+// isRTCP tells RTCP from RTP on one port (RFC 5761 4).
+func isRTCP(data []byte) bool {
+	return len(data) >= 8 && data[0]>>6 == 2 && data[1] >= 192 && data[1] <= 223
+}
+
+// takeReport reads a datagram from the peer's RTCP. Damaged ones are counted.
+func (s *Session) takeReport(data []byte, now time.Duration) {
+	if !isRTCP(data) {
+		s.rep.mu.Lock()
+		s.rep.garbage++
+		s.rep.mu.Unlock()
+		return
+	}
+	packets, err := rtcp.Unmarshal(data)
+	if err != nil || len(packets) > maxReports {
+		s.rep.mu.Lock()
+		s.rep.garbage++
+		s.rep.mu.Unlock()
+		return
+	}
+	arrival := uint32(ntp(time.Now()) >> 16) //nolint:gosec // the middle 32 bits are meant.
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.SenderReport:
+			s.takeSender(p, now)
+			s.takeBlocks(p.Reports, arrival)
+		case *rtcp.ReceiverReport:
+			s.takeBlocks(p.Reports, arrival)
+		case *rtcp.Goodbye:
+			s.rep.mu.Lock()
+			s.rep.bye = true
+			s.rep.mu.Unlock()
+		}
+	}
+}
+
+func (s *Session) takeSender(p *rtcp.SenderReport, now time.Duration) {
+	s.rx.mu.Lock()
+	defer s.rx.mu.Unlock()
+	if src := &s.rx.source; src.started && src.ssrc == p.SSRC {
+		src.lastSR, src.lastSRTime, src.haveSR = uint32(p.NTPTime>>16), now, true //nolint:gosec // middle 32 bits.
+	}
+}
+
+// takeBlocks reads what the peer reports about our stream.
+func (s *Session) takeBlocks(blocks []rtcp.ReceptionReport, arrival uint32) {
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
+	for _, b := range blocks {
+		if b.SSRC != s.tx.ssrc {
+			continue
+		}
+		s.rep.remoteLoss = 100 * float64(b.FractionLost) / 256
+		if b.LastSenderReport == 0 {
+			continue
+		}
+		// RFC 3550 6.4.1: A - LSR - DLSR, in 1/65536 s, modulo 2^32. Clock steps make senseless values.
+		trip := int32(arrival - b.LastSenderReport - b.Delay) //nolint:gosec // modulo 2^32 is meant.
+		if trip >= 0 && trip < 60<<16 {
+			s.rep.rtt = max(time.Duration(trip)*time.Second/65536, time.Microsecond)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// silent is the pause of the recorder or player after which the pacer stands in for it. Device periods are up
+	// to 40 ms.
+	silent = 60 * time.Millisecond
+
+	// retry is the pause before a device that failed is tried again: a user who plugs it in waits half a second.
+	retry = 500 * time.Millisecond
+
+	// keepAlive is how often an empty datagram holds a NAT open while we may not send (RFC 6263 4.1 and 7: at least
+	// every 15 s).
+	keepAlive = 15 * time.Second
+)
+
+// Run carries the media until ctx ends or Close is called, then says goodbye to the peer, closes the sockets and
+// returns nil when all goroutines have ended. It is called once.
+func (s *Session) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var readers, workers sync.WaitGroup
+	readers.Go(func() { s.readRTP() })
+	readers.Go(func() { s.readRTCP() })
+	workers.Go(func() { s.runReports(ctx) })
+	workers.Go(func() { s.runKicks(ctx) })
+	workers.Go(func() { s.runPacer(ctx) })
+	workers.Go(func() { s.runDevice(ctx, 0, s.record) })
+	workers.Go(func() { s.runDevice(ctx, 1, s.playback) })
+	select {
+	case <-ctx.Done():
+	case <-s.closed:
+	}
+	cancel()
+	workers.Wait() // the goodbye needs the sockets
+	s.Close()
+	err := errors.Join(s.rtp.conn.Close(), s.rtcp.conn.Close())
+	readers.Wait()
+	if err != nil {
+		s.log.Debug("cannot close media sockets", "error", err)
+	}
+	return nil
+}
+
+// readRTP takes packets until the socket is closed.
+func (s *Session) readRTP() {
+	s.read(s.rtp, func(data []byte, from netip.AddrPort, now time.Duration) {
+		if isRTCP(data) { // RFC 5761
+			s.takeReport(data, now)
+			return
+		}
+		got := s.rx.take(data, from, now)
+		if !got.valid {
+			return
+		}
+		s.moves.in(now)
+		if got.moved.IsValid() {
+			s.moveRemote(got.moved)
+		}
+		if got.digit != 0 && s.cfg.OnDTMF != nil {
+			s.cfg.OnDTMF(got.digit)
+		}
+		if got.change {
+			s.changed()
+		}
+	})
+}
+
+// moveRemote sends to an address learnt from packets.
+func (s *Session) moveRemote(to netip.AddrPort) {
+	s.log.Info("media goes to the source of the peer's packets", "remote", to)
+	s.setRemote(to)
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
+	switch {
+	case s.rep.mux:
+		s.rep.remote = to
+	case to.Port() < 65535:
+		s.rep.remote = netip.AddrPortFrom(to.Addr(), to.Port()+1) // RFC 3550 11, until RTCP says otherwise
+	}
+}
+
+// readRTCP takes reports until the socket is closed. Where the peer's RTP comes from another address than its SDP
+// says, the port of its RTCP is learnt too.
+func (s *Session) readRTCP() {
+	s.read(s.rtcp, func(data []byte, from netip.AddrPort, now time.Duration) {
+		if remote := s.remoteAddr(); isRTCP(data) && from.Addr() == remote.Addr() {
+			s.rep.mu.Lock()
+			if !s.rep.mux {
+				s.rep.remote = from
+			}
+			s.rep.mu.Unlock()
+		}
+		s.takeReport(data, now)
+	})
+}
+
+func (s *Session) read(from socket, take func([]byte, netip.AddrPort, time.Duration)) {
+	buf := make([]byte, maxDatagram)
+	for {
+		n, addr, err := from.read(buf)
+		switch {
+		case err == nil:
+			take(buf[:n], addr, s.now())
+		case isClosed(err):
+			return
+		default:
+			// An ICMP message or a system short of memory: go on, but not in a tight loop.
+			select {
+			case <-s.closed:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// record runs the recorder.
+func (s *Session) record(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	r := s.recorder
+	s.mu.Unlock()
+	if r == nil {
+		return false, nil
+	}
+	return true, r.Record(ctx, func(frame []int16) {
+		now := s.now()
+		s.lastPush.Store(int64(now))
+		s.tx.push(frame, now)
+	})
+}
+
+// playback runs the player.
+func (s *Session) playback(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	p := s.player
+	s.mu.Unlock()
+	if p == nil {
+		return false, nil
+	}
+	return true, p.Play(ctx, func(frame []int16) {
+		now := s.now()
+		s.lastPull.Store(int64(now))
+		s.rx.pull(frame, now)
+	})
+}
+
+// runDevice keeps a device running from the first agreement on: again after it failed, another one after a swap.
+func (s *Session) runDevice(ctx context.Context, which int, run func(context.Context) (bool, error)) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.ready:
+	}
+	for ctx.Err() == nil {
+		present, err := s.runDeviceOnce(ctx, which, run)
+		if ctx.Err() != nil {
+			return
+		}
+		problem := ""
+		if err != nil {
+			problem = err.Error()
+		}
+		s.setProblem(which, problem)
+		var again <-chan time.Time
+		if present {
+			again = time.After(retry)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.swap[which]:
+			s.setProblem(which, "")
+		case <-again:
+		}
+	}
+}
+
+// runDeviceOnce runs the device until it ends or another is wanted. A device that has run for a while is well.
+func (s *Session) runDeviceOnce(
+	ctx context.Context, which int, run func(context.Context) (bool, error),
+) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var present bool
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		present, err = run(ctx)
+	}()
+	well := time.NewTimer(retry)
+	defer well.Stop()
+	for {
+		select {
+		case <-done:
+			return present, err
+		case <-well.C:
+			s.setProblem(which, "")
+		case <-s.swap[which]:
+			poke(s.swap[which]) // for runDevice, which goes on at once
+			cancel()
+			<-done
+			return present, nil
+		}
+	}
+}
+
+func (s *Session) setProblem(which int, problem string) {
+	s.mu.Lock()
+	same := s.problems[which] == problem
+	s.problems[which] = problem
+	s.mu.Unlock()
+	if same {
+		return
+	}
+	if problem != "" {
+		s.log.Warn("sound device failed", "device", [2]string{"recorder", "player"}[which], "error", problem)
+	}
+	s.changed()
+}
+
+// runPacer stands in for missing devices: it sends silence so that NATs stay open and the peer hears no loss, and
+// takes sound so that the statistics go on. It also keeps NATs open while we may not send.
+func (s *Session) runPacer(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.ready:
+	}
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	silence, sink := make([]int16, deviceSamples), make([]int16, deviceSamples)
+	sent, pulled, alive := s.now(), s.now(), s.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := s.now()
+		sent = stand(now, sent, time.Duration(s.lastPush.Load()), func() { s.tx.push(silence, now) })
+		pulled = stand(now, pulled, time.Duration(s.lastPull.Load()), func() { s.rx.pull(sink, now) })
+		s.observe(now)
+		if now-alive >= keepAlive {
+			alive = now
+			if to := s.remote.Load(); to != nil && !s.tx.sending() {
+				_ = s.rtp.write(nil, *to) // best effort
+			}
+		}
+	}
+}
+
+// stand calls frame as often as 10 ms have passed, while the device's last frame is long ago. due is the time to
+// which frames have been made; it returns the new one.
+func stand(now, due, device time.Duration, frame func()) time.Duration {
+	if now-device < silent {
+		return now
+	}
+	// After a pause of the whole process the missed time is not made up for.
+	due = max(due, now-silent)
+	for now-due >= 10*time.Millisecond {
+		frame()
+		due += 10 * time.Millisecond
+	}
+	return due
+}
