@@ -3,7 +3,10 @@
 package lab
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -108,3 +111,26 @@ func moved(t *testing.T, what string, move Move, atMobile, atPeer []wire.Packet)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// waitSIP waits until the capture has seen a SIP message over UDP that matches the pattern.
+func waitSIP(ctx context.Context, c *Capture, pattern string) error {
+	re := regexp.MustCompile(pattern)
+	err := poll(ctx, 20*time.Millisecond, func() (bool, error) {
+		return countSIP(c.Packets(), re) > 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for a packet with %s: %w", pattern, err)
+	}
+	return nil
+}
+
+// countSIP counts the messages over UDP that match.
+func countSIP(packets []wire.Packet, re *regexp.Regexp) int {
+	n := 0
+	for _, p := range packets {
+		if re.Match(p.Payload) {
+			n++
+		}
+	}
+	return n
+}

@@ -156,6 +156,9 @@ func (l *Lab) Mobiles() int { return len(l.mobiles) }
 // Correspondent is the wired host with the index i, from 0.
 func (l *Lab) Correspondent(i int) *Host { return l.hosts[i] }
 
+// Correspondents is the number of wired hosts.
+func (l *Lab) Correspondents() int { return len(l.hosts) }
+
 // Core is the router and server host; peers that must answer from the servers' network run there.
 func (l *Lab) Core() *Host {
 	return &Host{lab: l, name: "core", ns: l.ns("core"), addr: netip.MustParseAddr("10.77.0.1")}

@@ -81,3 +81,32 @@ func suiteSpeech(t *testing.T) score.SpeechFiles {
 	must(t, err)
 	return files
 }
+
+// peregrinectl is built once for the suite.
+var peregrinectl = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	return BuildPhone(ctx, suiteDir)
+})
+
+// newPhone starts Peregrine on a host. What it logged is printed when the test failed.
+func newPhone(t *testing.T, h *Host, cfg PhoneConfig) *Phone {
+	t.Helper()
+	binary, err := peregrinectl()
+	must(t, err)
+	cfg.Binary = binary
+	if cfg.Set == nil {
+		cfg.Set = map[string]string{"audio.input": "tone:440", "audio.output": "none"}
+	}
+	p, err := h.StartPhone(t.Context(), cfg)
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of %s on %s:\n%s", p.AOR, h.Name(), tail(p.Log(0), 6000))
+		}
+		if !p.Running() {
+			t.Errorf("%s on %s did not live to the end of the test", p.AOR, h.Name())
+		}
+	})
+	return p
+}

@@ -75,7 +75,18 @@ func (r *record) save(l *Lab) error {
 }
 
 func (r *record) remove() error {
-	return errors.Join(os.Remove(r.path), r.file.Close())
+	return errors.Join(removeFiles(r.path), r.file.Close())
+}
+
+// removeFiles removes a record and the control sockets beside it, which a server that was killed
+// leaves behind.
+func removeFiles(path string) error {
+	sockets, err := filepath.Glob(strings.TrimSuffix(path, ".json") + "*.sock")
+	failures := []error{err, os.Remove(path)}
+	for _, socket := range sockets {
+		failures = append(failures, os.Remove(socket))
+	}
+	return errors.Join(failures...)
 }
 
 // Load finds the kept lab with the prefix again.
@@ -140,7 +151,7 @@ func sweepOne(ctx context.Context, path, prefix string) (bool, error) {
 	if err := json.NewDecoder(file).Decode(&content); err == nil && content.Config.Keep {
 		return false, nil
 	}
-	return true, errors.Join(destroy(ctx, prefix), os.Remove(path))
+	return true, errors.Join(destroy(ctx, prefix), removeFiles(path))
 }
 
 // namespaces lists the network namespaces whose names begin with prefix.

@@ -207,11 +207,17 @@ func (l *Lab) uplink(ctx context.Context, i int) error {
 	} else if err := l.emulatedUplink(ctx, i, coreEnd, ap); err != nil {
 		return err
 	}
-	if err := l.ip(ctx, "core", fmt.Sprintf("addr add 10.77.1%d.1/30 dev %s", i, coreEnd),
+	// A provider's line does not ask for hardware addresses: with ARP through the delay box, the
+	// first packet of a moved host would take one round trip more than the line has.
+	coreMAC, apMAC := fmt.Sprintf("02:77:00:00:0%d:01", i), fmt.Sprintf("02:77:00:00:0%d:02", i)
+	if err := l.ip(ctx, "core", "link set "+coreEnd+" address "+coreMAC, fmt.Sprintf("addr add 10.77.1%d.1/30 dev %s", i, coreEnd),
+		fmt.Sprintf("neigh replace 10.77.1%d.2 lladdr %s dev %s nud permanent", i, apMAC, coreEnd),
 		fmt.Sprintf("route replace 10.77.%d.0/24 via 10.77.1%d.2", i, i)); err != nil {
 		return err
 	}
-	return l.ip(ctx, ap, fmt.Sprintf("addr add 10.77.1%d.2/30 dev up0", i), fmt.Sprintf("route replace default via 10.77.1%d.1", i))
+	return l.ip(ctx, ap, "link set up0 address "+apMAC, fmt.Sprintf("addr add 10.77.1%d.2/30 dev up0", i),
+		fmt.Sprintf("neigh replace 10.77.1%d.1 lladdr %s dev up0 nud permanent", i, coreMAC),
+		fmt.Sprintf("route replace default via 10.77.1%d.1", i))
 }
 
 func (l *Lab) emulatedUplink(ctx context.Context, i int, coreEnd, ap string) error {

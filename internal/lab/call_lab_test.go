@@ -1,0 +1,139 @@
+//go:build lab
+
+package lab
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/peregrine-softphone/peregrine/internal/lab/wire"
+)
+
+// talk is how long a judged call lasts.
+const talk = 8 * time.Second
+
+// callCase is one call between Peregrine and baresip.
+type callCase struct {
+	phone          *Phone
+	peer           *Baresip
+	codec          string
+	said, peerSaid string // WAV files that the phone and the peer play
+	heard          string // WAV file the phone writes
+}
+
+// TestCallsWithBaresip is criterion 1: register with digest, calls both ways, with PCMU and Opus,
+// the speech of either end found whole in the recording of the other, the delay printed.
+func TestCallsWithBaresip(t *testing.T) {
+	files := suiteSpeech(t)
+	for _, codec := range codecs {
+		t.Run(codec.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, Config{})
+			bob, err := l.Correspondent(0).StartBaresip(t.Context(), BaresipConfig{
+				User: "bob", Domain: Info, Codecs: []string{codec.baresip}, Source: "aufile," + codec.source(files),
+			})
+			must(t, err)
+			alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{
+				User: "alice", Domain: Info, Set: map[string]string{"audio.input": "file:" + files.Wide, "audio.output": "none"},
+			})
+			if bindings, err := l.Bindings(t.Context(), Info, "alice"); err != nil || len(bindings) != 1 {
+				t.Errorf("alice's bindings at Kamailio: %v (%v), want one", bindings, err)
+			}
+			for _, direction := range []string{"alice calls", "bob calls"} {
+				t.Run(direction, func(t *testing.T) {
+					c := callCase{phone: alice, peer: bob, codec: codec.name, said: files.Wide, peerSaid: codec.source(files)}
+					c.heard = filepath.Join(l.Dir(), strings.ReplaceAll(direction, " ", "-")+".wav")
+					must(t, alice.Do(t.Context(), "set", "audio.output", "file:"+c.heard))
+					c.run(t, direction == "alice calls")
+				})
+			}
+			must(t, alice.Stop(t.Context()))
+			if bindings, err := l.Bindings(t.Context(), Info, "alice"); err != nil || len(bindings) != 0 {
+				t.Errorf("alice's bindings after quit: %v (%v), want none", bindings, err)
+			}
+		})
+	}
+}
+
+func (c callCase) run(t *testing.T, phoneCalls bool) {
+	capture, err := c.peer.Host.Capture()
+	must(t, err)
+	before, err := c.peer.Recordings()
+	must(t, err)
+	grown := watchGrowth(c.heard, 2*48000)
+	id := c.establish(t, phoneCalls)
+	time.Sleep(talk)
+	call, err := c.phone.CallOf(t.Context(), id)
+	must(t, err)
+	c.end(t, id, phoneCalls)
+	zero := grown.stop()
+	packets, err := capture.Stop()
+	must(t, err)
+
+	if !strings.EqualFold(call.Codec, c.codec) {
+		t.Errorf("calls says codec %q, want %s", call.Codec, c.codec)
+	}
+	t.Logf("calls says: %+v", call.Quality)
+	want := uint64(talk/(20*time.Millisecond)) - 25
+	if call.Quality.PacketsSent < want || call.Quality.PacketsReceived < want || call.Quality.Lost > 0 {
+		t.Errorf("quality %+v, want %d packets each way at least and none lost", call.Quality, want)
+	}
+	judge(t, "heard by alice", c.peerSaid, c.heard, talk*3/4)
+	recordings, err := c.peer.Recordings()
+	must(t, err)
+	if len(recordings) != len(before)+1 {
+		t.Fatalf("bob's recordings are %v, want one more than %v", recordings, before)
+	}
+	judge(t, "heard by bob", c.said, recordings[len(recordings)-1], talk*3/4)
+	if c.codec == "PCMU" {
+		d := delay(t, wire.Direction(packets, true), c.heard, zero)
+		t.Logf("delay from bob's packet on the wire to alice's speaker: %v", d.Round(time.Millisecond))
+		// The packet's last sample is 20 ms younger than its first; 200 ms is where talk gets hard.
+		if d < -40*time.Millisecond || d > 200*time.Millisecond {
+			t.Errorf("delay %v, want less than 200 ms", d)
+		}
+	}
+}
+
+// establish sets the call up and returns the phone's id of it.
+func (c callCase) establish(t *testing.T, phoneCalls bool) string {
+	t.Helper()
+	mark, since := c.phone.Mark(), time.Now()
+	if phoneCalls {
+		id, err := c.phone.Call(t.Context(), c.peer.AOR)
+		must(t, err)
+		_, err = c.phone.WaitCall(within(t, 10*time.Second), mark, id, "established")
+		must(t, err)
+		t.Logf("established after %v", time.Since(since).Round(time.Millisecond))
+		return id
+	}
+	must(t, c.peer.Dial(t.Context(), c.phone.AOR))
+	call, err := c.phone.WaitCall(within(t, 10*time.Second), mark, "", "incoming")
+	must(t, err)
+	if strings.TrimPrefix(call.Peer, "sip:") != strings.TrimPrefix(c.peer.AOR, "sip:") || !call.Incoming {
+		t.Errorf("incoming call of %q, want %s: %+v", call.Peer, c.peer.AOR, call)
+	}
+	must(t, c.phone.Do(t.Context(), "answer"))
+	_, err = c.phone.WaitCall(within(t, 10*time.Second), mark, call.ID, "established")
+	must(t, err)
+	_, err = c.peer.WaitEvent(within(t, 10*time.Second), since, "CALL_ESTABLISHED")
+	must(t, err)
+	return call.ID
+}
+
+// end hangs up at the caller's side and checks that both sides know.
+func (c callCase) end(t *testing.T, id string, phoneHangsUp bool) {
+	t.Helper()
+	mark, since := c.phone.Mark(), time.Now()
+	if phoneHangsUp {
+		must(t, c.phone.Do(t.Context(), "hangup", id))
+	} else {
+		must(t, c.peer.Hangup(t.Context()))
+	}
+	_, err := c.phone.WaitCall(within(t, 5*time.Second), mark, id, "ended")
+	must(t, err)
+	_, err = c.peer.WaitEvent(within(t, 5*time.Second), since, "CALL_CLOSED")
+	must(t, err)
+}
