@@ -1,0 +1,229 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
+)
+
+// ringAgain is the pause between repeats of 180, so that proxies do not give the call up (RFC 3261 13.3.1.1).
+const ringAgain = time.Minute
+
+// incomingInvite takes an INVITE outside a dialog. Runs on a socket's reader.
+func (u *UA) incomingInvite(in *inbound) {
+	if len(in.req.Body()) > 0 && bodyType(in.req) != sdpType {
+		u.answer(in, 415, Header{"Accept", sdpType})
+		return
+	}
+	if _, ok := contactURI(in.req); !ok {
+		u.answer(in, 400) // RFC 3261 8.1.1.8: a dialog needs it
+		return
+	}
+	a := u.accountFor(in)
+	if a == nil {
+		u.answer(in, 404)
+		return
+	}
+	c := u.newCall(a, newIncoming(in.req, in.tx.tag), Incoming)
+	c.in = in
+	if err := u.admit(c); err != nil {
+		if errors.Is(err, ErrClosed) {
+			u.answer(in, 480)
+		} else {
+			u.answer(in, 486)
+		}
+		return
+	}
+	_ = in.tx.respond(100) // sent again by the state machine when the INVITE is repeated
+	in.tx.OnCancel(func(cancel *sipmsg.Request) {
+		text, elsewhere := reasonText(cancel)
+		reason := EndedCancelled
+		if elsewhere {
+			reason = EndedElsewhere
+		}
+		c.setState(Ended, EndCause{Reason: reason, Text: text})
+	})
+	u.wg.Go(c.limitRinging)
+	u.wg.Go(func() { u.cfg.Handler.IncomingCall(c) })
+}
+
+// limitRinging refuses a call that nobody answers, and keeps it alive until then.
+func (c *Call) limitRinging() {
+	limit := time.NewTimer(c.ua.cfg.RingTime)
+	defer limit.Stop()
+	tick := time.NewTicker(ringAgain)
+	defer tick.Stop()
+	for c.State() == Incoming {
+		select {
+		case <-limit.C:
+			c.refuse(480, EndCause{Reason: EndedNoAnswer, Err: fmt.Errorf("%w within %s", ErrNoAnswer, c.ua.cfg.RingTime)})
+			return
+		case <-tick.C:
+			if err := c.Ring(c.ua.life); err != nil {
+				return
+			}
+		case <-c.done:
+			return
+		case <-c.ua.life.Done():
+			return
+		}
+	}
+}
+
+// responseHop is our address as the peer of an incoming request sees it.
+func (c *Call) responseHop(in *inbound) hop { return c.ua.responseHop(in) }
+
+func (u *UA) responseHop(in *inbound) hop {
+	h := hop{target: resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote}, conn: in.conn}
+	src, err := u.cfg.Network.Source(in.remote)
+	if err != nil {
+		src = addrPort(in.conn.LocalAddr()).Addr() // no way out just now; the answer will not leave either
+	}
+	h.local = netip.AddrPortFrom(src.Unmap(), u.tp.port)
+	return h
+}
+
+// dialogHeaders are what every response that makes or keeps a dialog carries.
+func (c *Call) dialogHeaders(in *inbound) []Header {
+	h := c.account.contactHeader(c.responseHop(in))
+	return c.ua.serverHeaders([]Header{{h.Name(), h.Value()}, {"Allow", allowed}, {"Supported", supported}})
+}
+
+// Ring sends 180. The state stays Incoming.
+func (c *Call) Ring(context.Context) error {
+	if c.State() != Incoming {
+		return fmt.Errorf("ring: %w", ErrState)
+	}
+	return c.in.tx.respond(180, c.dialogHeaders(c.in)...)
+}
+
+// Answer picks up with 200. A media session that cannot agree refuses the call with 488, and the error wraps
+// ErrMedia. ErrEnded: the caller had hung up.
+func (c *Call) Answer(ctx context.Context, m MediaSession) error {
+	c.mu.Lock()
+	if c.state != Incoming || c.taking || c.offering {
+		state := c.state
+		c.mu.Unlock()
+		if state == Ended {
+			return ErrEnded
+		}
+		return fmt.Errorf("answer: call is %s: %w", state, ErrState)
+	}
+	c.media, c.taking = m, true // one Answer only
+	c.mu.Unlock()
+	req := c.in.req
+	body, err := c.counter(ctx, req)
+	if err != nil {
+		c.refuse(488, EndCause{Reason: EndedFailed, Err: err})
+		return fmt.Errorf("answer: %w", err)
+	}
+	res := c.sessionResponse(c.in, body)
+	w := c.expectAck(req.CSeq().SeqNo, len(req.Body()) == 0, true)
+	if err := c.in.tx.send(res); err != nil {
+		c.mu.Lock()
+		delete(c.acks, req.CSeq().SeqNo)
+		c.mu.Unlock()
+		close(w.over)
+		if errors.Is(err, sipmsg.ErrTransactionCanceled) || c.State() == Ended {
+			return ErrEnded
+		}
+		c.endWith(fmt.Errorf("%w: %w", ErrTransport, err))
+		return fmt.Errorf("answer: %w", err)
+	}
+	up := c.setState(Established, EndCause{})
+	c.wg.Add(1)
+	c.ua.wg.Go(func() {
+		defer c.wg.Done()
+		c.untilAck(c.in.tx, res, w, req.CSeq().SeqNo)
+	})
+	if !up { // the CANCEL came between: RFC 3261 9.2 lets the 200 win, so it is ended by BYE
+		c.wg.Go(func() { c.sayBye(c.d) })
+		return ErrEnded
+	}
+	c.startSessionTimer(res, true)
+	return nil
+}
+
+// counter makes our side of the session for an INVITE: an answer to its offer, or an offer when it has none.
+func (c *Call) counter(ctx context.Context, req *sipmsg.Request) ([]byte, error) {
+	var body []byte
+	var err error
+	if len(req.Body()) > 0 {
+		body, err = c.media.Answer(req.Body())
+	} else {
+		body, err = c.media.Offer(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return body, nil
+}
+
+// sessionResponse builds the 200 to an INVITE or UPDATE.
+func (c *Call) sessionResponse(in *inbound, body []byte) *sipmsg.Response {
+	extra := append(c.dialogHeaders(in), sessionExpires(in.req)...)
+	if len(body) > 0 {
+		extra = append(extra, Header{"Content-Type", sdpType})
+	}
+	return in.tx.response(200, "", body, extra...)
+}
+
+// untilAck sees a 2xx of ours to its ACK. Without one the call is over (RFC 3261 13.3.1.4).
+func (c *Call) untilAck(tx *serverTx, res *sipmsg.Response, w *awaitedAck, seq uint32) {
+	ack := c.await2xx(tx, res, w, seq)
+	c.mu.Lock()
+	if w.holds {
+		c.taking = false
+	}
+	media, d := c.media, c.d
+	c.mu.Unlock()
+	var err error
+	switch {
+	case ack == nil:
+		err = fmt.Errorf("%w: no ACK for our answer", ErrNoAnswer)
+	case w.isAnswer && len(ack.Body()) == 0:
+		err = fmt.Errorf("%w: ACK without an answer", ErrMedia)
+	case w.isAnswer:
+		if err = media.Accept(ack.Body()); err != nil {
+			err = fmt.Errorf("%w: %w", ErrMedia, err)
+		}
+	}
+	if err == nil || c.ua.life.Err() != nil {
+		return
+	}
+	if c.State() == Ended {
+		return // whoever ended it sends the BYE
+	}
+	c.endWith(err)
+	c.sayBye(d)
+}
+
+// Decline refuses an incoming call: 486 busy, 480 not now, 603 no. 0 means 603.
+func (c *Call) Decline(_ context.Context, code int) error {
+	if code == 0 {
+		code = 603
+	}
+	if code < 300 || code > 699 {
+		return fmt.Errorf("decline with %d: %w", code, ErrState)
+	}
+	if !c.incoming || c.State() != Incoming {
+		return fmt.Errorf("decline: call is %s: %w", c.State(), ErrState)
+	}
+	c.refuse(code, EndCause{Reason: EndedLocally})
+	return nil
+}
+
+func (c *Call) refuse(code int, cause EndCause) {
+	if !c.setState(Ended, cause) {
+		return
+	}
+	if err := c.in.tx.respond(code, c.ua.serverHeaders(nil)...); err != nil {
+		c.ua.log.Debug("refusal not sent", "call_id", c.id, "err", err)
+	}
+}

@@ -1,0 +1,181 @@
+package sip
+
+import (
+	"slices"
+	"strings"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+	"github.com/peregrine-softphone/peregrine/sip/uri"
+)
+
+const (
+	// allowed is the Allow header: what dispatch knows.
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, SUBSCRIBE, NOTIFY"
+	// supported are the option tags we obey: RFC 4028 as the side that is refreshed.
+	supported = "timer"
+	sdpType   = "application/sdp"
+)
+
+// validate checks what RFC 3261 8.1.1 and 8.2 ask of every request before anything else is done
+// with it. Runs on a socket's reader.
+func (u *UA) validate(in *inbound) (code int, drop bool) {
+	req := in.req
+	if req.Via() == nil {
+		return 0, true
+	}
+	if req.SipVersion != "SIP/2.0" {
+		return 505, false
+	}
+	if req.CSeq() == nil || req.CallID() == nil || req.From() == nil || req.To() == nil || tagOf(req.From()) == "" {
+		return 400, false
+	}
+	switch {
+	case req.CSeq().MethodName != req.Method:
+		return 400, false
+	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips":
+		return 416, false
+	case len(req.Body()) > maxBody:
+		return 413, false
+	}
+	return 0, false
+}
+
+// dispatch gives a request to whoever is responsible. Runs on a socket's reader, so it keeps the order
+// and must not block.
+func (u *UA) dispatch(in *inbound) {
+	if in.req.Method != sipmsg.ACK && !u.understood(in) {
+		return
+	}
+	if tag := tagOf(in.req.To()); tag != "" {
+		u.dispatchInside(in, tag)
+		return
+	}
+	switch in.req.Method {
+	case sipmsg.INVITE:
+		u.incomingInvite(in)
+	case sipmsg.MESSAGE:
+		u.inbox.put(in)
+	case sipmsg.SUBSCRIBE:
+		u.incomingSubscribe(in)
+	case sipmsg.OPTIONS:
+		u.answerOptions(in)
+	case sipmsg.ACK:
+		u.dropped.Add(1)
+	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE, sipmsg.NOTIFY:
+		u.answer(in, 481)
+	default:
+		u.answer(in, 405, Header{"Allow", allowed}) // RFC 3261 8.2.1
+	}
+}
+
+func (u *UA) dispatchInside(in *inbound, tag string) {
+	o := u.dialogs.find(in.req.CallID().Value(), tag)
+	switch {
+	case o == nil && in.req.Method == sipmsg.ACK:
+		u.dropped.Add(1)
+	case o == nil:
+		u.answer(in, 481) // RFC 3261 12.2.2
+	case !o.deliver(in):
+		u.dropped.Add(1)
+		if in.req.Method != sipmsg.ACK {
+			u.answer(in, 503, Header{"Retry-After", "5"})
+		}
+	}
+}
+
+// understood checks Require (RFC 3261 8.2.2.3) and the coding of the body (8.2.3).
+func (u *UA) understood(in *inbound) bool {
+	var unknown []string
+	for _, tag := range headerList(in.req, "Require") {
+		if !strings.EqualFold(tag, supported) {
+			unknown = append(unknown, cleanText(tag))
+		}
+	}
+	if len(unknown) > 0 {
+		u.answer(in, 420, Header{"Unsupported", strings.Join(unknown, ", ")})
+		return false
+	}
+	if c := headerValue(in.req, "Content-Encoding", "e"); c != "" && !strings.EqualFold(c, "identity") {
+		u.answer(in, 415, Header{"Accept-Encoding", "identity"})
+		return false
+	}
+	return true
+}
+
+// answer sends a final response for the UA itself.
+func (u *UA) answer(in *inbound, code int, extra ...Header) {
+	if in.tx == nil {
+		return
+	}
+	if err := in.tx.respond(code, u.serverHeaders(extra)...); err != nil {
+		u.log.Debug("response not sent", "code", code, "remote", in.remote, "err", err)
+	}
+}
+
+// serverHeaders adds what every response of ours has.
+func (u *UA) serverHeaders(extra []Header) []Header {
+	if u.cfg.UserAgent == "" {
+		return extra
+	}
+	return append(slices.Clone(extra), Header{"Server", cleanText(u.cfg.UserAgent)})
+}
+
+func (u *UA) answerOptions(in *inbound) {
+	if in.req.Recipient.User != "" && u.accountFor(in) == nil {
+		u.answer(in, 404)
+		return
+	}
+	u.answer(in, 200, // RFC 3261 11.2
+		Header{"Allow", allowed}, Header{"Accept", strings.Join(append([]string{sdpType}, u.cfg.MessageTypes...), ", ")},
+		Header{"Supported", supported}, Header{"Allow-Events", u.allowEvents()})
+}
+
+func (u *UA) allowEvents() string { return strings.Join(u.cfg.EventPackages, ", ") }
+
+// accountFor finds the account a request is for: by our unguessable Contact, then by the address of
+// record in Request-URI or To; a LAN account by its user name at one of our addresses.
+func (u *UA) accountFor(in *inbound) *Account {
+	target, err := uri.Parse(in.req.Recipient.String())
+	if err != nil {
+		return nil
+	}
+	ours := false
+	if ip, ok := target.IP(); ok {
+		src, err := u.cfg.Network.Source(in.remote)
+		// The wildcard socket took it, so an address that is not the one toward the peer may still be ours.
+		ours = err == nil && (ip.Unmap() == src || u.isOurs(target, in))
+	} else {
+		ours = true // a host name of this computer; what names it has is not ours to know
+	}
+	to := party(in.req, "To").URI
+	var best *Account
+	score := 0
+	for _, a := range u.Accounts() {
+		fits := max(a.isFor(target, ours), min(a.isFor(to, false), 1))
+		if fits > score {
+			best, score = a, fits
+		}
+	}
+	return best
+}
+
+// isOurs accepts any numeric host with our own port: the packet reached this computer.
+func (u *UA) isOurs(target uri.URI, _ *inbound) bool {
+	port := target.Port
+	if port == 0 {
+		port = target.DefaultPort()
+	}
+	return port == u.Port()
+}
+
+// stray takes a 2xx to an INVITE whose transaction is over: it still wants its ACK (RFC 3261 13.2.2.4).
+func (u *UA) stray(res *sipmsg.Response) {
+	if res.CallID() == nil || res.From() == nil {
+		u.dropped.Add(1)
+		return
+	}
+	if c, ok := u.dialogs.find(res.CallID().Value(), tagOf(res.From())).(*Call); ok && c.lateAnswer(res) {
+		return
+	}
+	u.dropped.Add(1)
+}

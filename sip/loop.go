@@ -1,0 +1,83 @@
+package sip
+
+import (
+	"context"
+	"sync"
+)
+
+// loopDepth is how many tasks wait at one owner. A dialog sees a handful of requests at a time; more
+// than this is an attack, and is answered 503.
+const loopDepth = 64
+
+// loop is the queue of the one goroutine that owns the state of a call, subscription or account.
+// Tasks run in the order they were posted.
+type loop struct {
+	tasks chan func()
+	over  chan struct{} // closed by end
+	once  sync.Once
+}
+
+func newLoop() *loop {
+	return &loop{tasks: make(chan func(), loopDepth), over: make(chan struct{})}
+}
+
+// run executes tasks until end is called. What is still queued then runs too, so that a request
+// already taken in is answered.
+func (l *loop) run() {
+	for {
+		select {
+		case f := <-l.tasks:
+			f()
+		case <-l.over:
+			for {
+				select {
+				case f := <-l.tasks:
+					f()
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// end lets run return. Any goroutine; more than once is harmless.
+func (l *loop) end() { l.once.Do(func() { close(l.over) }) }
+
+// offer queues f without waiting. It reports false when the queue is full or the loop has ended.
+func (l *loop) offer(f func()) bool {
+	select {
+	case <-l.over:
+		return false
+	default:
+	}
+	select {
+	case l.tasks <- f:
+		return true
+	default:
+		return false
+	}
+}
+
+// do queues f and waits until it has run. Not to be called by a task.
+func (l *loop) do(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	select {
+	case l.tasks <- func() { f(); close(ran) }:
+	case <-l.over:
+		return ErrEnded
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-ran:
+		return nil
+	case <-l.over:
+		select { // run drains the queue, but f may have come after the drain
+		case <-ran:
+			return nil
+		default:
+			return ErrEnded
+		}
+	}
+}

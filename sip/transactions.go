@@ -1,0 +1,381 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// maxTransactions bounds each transaction table. A UDP server transaction lives for 32 s (timer J), so
+// this is a steady 250 requests a second, far above what a softphone sees outside a flood.
+const maxTransactions = 8192
+
+// responseDepth is how many responses wait for one client transaction before more are dropped, as a
+// network would.
+const responseDepth = 32
+
+// transactions is the transaction layer: sipgo's state machines (RFC 3261 17, RFC 6026) in tables of
+// ours, fed in the order of arrival.
+type transactions struct {
+	log     *slog.Logger                            // for sipgo; see quiet
+	request func(in *inbound)                       // a new request, or an ACK for a 2xx; must not block
+	stray   func(*sipmsg.Response)                  // a 2xx to INVITE that matches no transaction
+	check   func(in *inbound) (code int, drop bool) // malformed requests; code 0: well formed
+	dropped *atomic.Uint64                          // messages
+
+	mu      sync.Mutex
+	clients map[string]*clientTx
+	servers map[string]*serverTx
+	merged  map[mergeKey]*serverTx
+}
+
+// mergeKey is what RFC 3261 8.2.2.2 compares to find a request that came by two paths.
+type mergeKey struct {
+	fromTag, callID, method string
+	seq                     uint32
+}
+
+// inbound is a request on its way to whoever is responsible.
+type inbound struct {
+	req    *sipmsg.Request
+	tx     *serverTx // nil for an ACK
+	conn   sipmsg.Connection
+	remote netip.AddrPort
+}
+
+// clientTx is a request of ours under way.
+type clientTx struct {
+	*sipmsg.ClientTx
+	req  *sipmsg.Request
+	conn sipmsg.Connection
+	in   chan *sipmsg.Response
+	// again gets 2xx responses to INVITE after the first: retransmissions and forks.
+	again chan *sipmsg.Response
+}
+
+// serverTx is a request of a peer that we answer.
+type serverTx struct {
+	*sipmsg.ServerTx
+	req    *sipmsg.Request
+	remote netip.AddrPort
+	tag    string // our tag in To, the same in all responses (RFC 3261 8.2.6.2)
+
+	mu    sync.Mutex
+	final int // status code of the final response; 0: none yet
+}
+
+func newTransactions() *transactions {
+	return &transactions{
+		log:     slog.New(slog.DiscardHandler), // sipgo logs whole messages, credentials and all
+		clients: map[string]*clientTx{},
+		servers: map[string]*serverTx{},
+		merged:  map[mergeKey]*serverTx{},
+	}
+}
+
+// start sends req over conn and runs its client transaction. req must be complete, Via included.
+func (t *transactions) start(req *sipmsg.Request, conn sipmsg.Connection) (*clientTx, error) {
+	key, err := sipmsg.ClientTxKeyMake(req)
+	if err != nil {
+		return nil, fmt.Errorf("start transaction: %w", err)
+	}
+	c := &clientTx{
+		ClientTx: sipmsg.NewClientTx(key, req, conn, t.log),
+		req:      req, conn: conn,
+		in:    make(chan *sipmsg.Response, responseDepth),
+		again: make(chan *sipmsg.Response, responseDepth),
+	}
+	t.mu.Lock()
+	if len(t.clients) >= maxTransactions {
+		t.mu.Unlock()
+		return nil, fmt.Errorf("start transaction: %w", ErrTooMany)
+	}
+	t.clients[key] = c
+	t.mu.Unlock()
+	c.OnTerminate(func(string, error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.clients, key)
+	})
+	c.OnRetransmission(func(r *sipmsg.Response) {
+		select {
+		case c.again <- r:
+		default: // it comes again
+		}
+	})
+	if err := c.Init(); err != nil {
+		c.Terminate()
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
+	}
+	// Only now: a response handled while Init still starts its timers would leave them running.
+	go c.pump()
+	return c, nil
+}
+
+// pump hands responses to the state machine in order. It ends with the transaction.
+func (c *clientTx) pump() {
+	for {
+		select {
+		case <-c.Done():
+			return
+		case r := <-c.in:
+			c.Receive(r)
+		}
+	}
+}
+
+// failure names why the transaction ended without a final response.
+func (c *clientTx) failure() error {
+	err := c.Err()
+	switch {
+	case errors.Is(err, sipmsg.ErrTransactionTimeout):
+		return fmt.Errorf("%w from %s", ErrNoAnswer, c.req.Destination())
+	case err == nil:
+		return ErrTransport
+	default:
+		return fmt.Errorf("%w: %w", ErrTransport, err)
+	}
+}
+
+// receive takes a message from a socket's reader.
+func (t *transactions) receive(m received) {
+	switch msg := m.msg.(type) {
+	case *sipmsg.Response:
+		t.receiveResponse(msg)
+	case *sipmsg.Request:
+		t.receiveRequest(&inbound{req: msg, conn: m.conn, remote: m.remote})
+	}
+}
+
+func (t *transactions) receiveResponse(res *sipmsg.Response) {
+	key, err := sipmsg.ClientTxKeyMake(res)
+	if err != nil {
+		t.dropped.Add(1)
+		return
+	}
+	t.mu.Lock()
+	c := t.clients[key]
+	t.mu.Unlock()
+	if c != nil {
+		select {
+		case c.in <- res:
+		default:
+			t.dropped.Add(1)
+		}
+		return
+	}
+	if res.IsSuccess() && res.CSeq().MethodName == sipmsg.INVITE {
+		t.stray(res) // RFC 3261 13.2.2.4: a late 2xx still wants its ACK
+	}
+}
+
+func (t *transactions) receiveRequest(in *inbound) {
+	if code, drop := t.check(in); drop {
+		t.dropped.Add(1)
+		return
+	} else if code != 0 {
+		t.answerStateless(in, code)
+		return
+	}
+	switch in.req.Method {
+	case sipmsg.ACK:
+		t.receiveAck(in)
+	case sipmsg.CANCEL:
+		t.receiveCancel(in)
+	default:
+		t.receiveNew(in)
+	}
+}
+
+func (t *transactions) receiveAck(in *inbound) {
+	if s := t.find(in.req, sipmsg.INVITE); s != nil {
+		if s.answered()/100 != 2 { // also 0: a CANCEL drew the 487 inside
+			_ = s.Receive(in.req) // its only error is for a method this is not
+			return
+		}
+	}
+	t.request(in)
+}
+
+// receiveCancel answers CANCEL by itself and lets the INVITE's state machine send 487.
+func (t *transactions) receiveCancel(in *inbound) {
+	s := t.find(in.req, sipmsg.INVITE)
+	if s == nil {
+		t.answerStateless(in, 481) // RFC 3261 9.2
+		return
+	}
+	res := sipmsg.NewResponseFromRequest(in.req, 200, ReasonPhrase(200), nil)
+	if tagOf(in.req.To()) == "" {
+		setTag(res, s.tag)
+	}
+	_ = in.conn.WriteMsg(res) // the CANCEL is retransmitted if this is lost
+	if s.answered() != 0 {
+		return
+	}
+	_ = s.Receive(in.req)
+}
+
+func (t *transactions) receiveNew(in *inbound) {
+	key, err := sipmsg.ServerTxKeyMake(in.req)
+	if err != nil {
+		t.answerStateless(in, 400)
+		return
+	}
+	t.mu.Lock()
+	if s := t.servers[key]; s != nil {
+		t.mu.Unlock()
+		_ = s.Receive(in.req) // a retransmission
+		return
+	}
+	if len(t.servers) >= maxTransactions {
+		t.mu.Unlock()
+		t.dropped.Add(1)
+		return
+	}
+	mk, isMerge := mergeKeyOf(in.req)
+	merged := isMerge && t.merged[mk] != nil
+	s := &serverTx{ServerTx: sipmsg.NewServerTx(key, in.req, in.conn, t.log), req: in.req, remote: in.remote, tag: newTag()}
+	t.servers[key] = s
+	if isMerge && !merged {
+		t.merged[mk] = s
+	}
+	t.mu.Unlock()
+	s.OnTerminate(func(string, error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.servers, key)
+		if t.merged[mk] == s {
+			delete(t.merged, mk)
+		}
+	})
+	if err := s.Init(); err != nil {
+		s.Terminate()
+		return
+	}
+	in.tx = s
+	if merged {
+		_ = s.respond(482) // RFC 3261 8.2.2.2
+		return
+	}
+	t.request(in)
+}
+
+func (t *transactions) find(req *sipmsg.Request, method sipmsg.RequestMethod) *serverTx {
+	// The key is made of Via and the method in CSeq, which CANCEL and ACK carry as their own.
+	probe := &sipmsg.Request{Method: method}
+	if v := req.Via(); v != nil {
+		probe.AppendHeader(v.Clone())
+	}
+	for _, name := range []string{"From", "Call-ID"} { // for peers of RFC 2543, without a branch
+		sipmsg.CopyHeaders(name, req, probe)
+	}
+	if c := req.CSeq(); c != nil {
+		probe.AppendHeader(&sipmsg.CSeqHeader{SeqNo: c.SeqNo, MethodName: method})
+	}
+	key, err := sipmsg.ServerTxKeyMake(probe)
+	if err != nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.servers[key]
+}
+
+// answerStateless sends a response that no transaction will repeat; never to an ACK.
+func (t *transactions) answerStateless(in *inbound, code int) {
+	if in.req.Method == sipmsg.ACK || in.req.Via() == nil {
+		t.dropped.Add(1)
+		return
+	}
+	res := sipmsg.NewResponseFromRequest(in.req, code, ReasonPhrase(code), nil)
+	_ = in.conn.WriteMsg(res) // the request comes again if this is lost
+}
+
+// close ends all transactions at once.
+func (t *transactions) close() {
+	t.mu.Lock()
+	clients := make([]*clientTx, 0, len(t.clients))
+	for _, c := range t.clients {
+		clients = append(clients, c)
+	}
+	servers := make([]*serverTx, 0, len(t.servers))
+	for _, s := range t.servers {
+		servers = append(servers, s)
+	}
+	t.mu.Unlock()
+	for _, c := range clients {
+		c.Terminate()
+	}
+	for _, s := range servers {
+		s.Terminate()
+	}
+}
+
+func (t *transactions) sizes() (clients, servers int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.clients), len(t.servers)
+}
+
+func mergeKeyOf(req *sipmsg.Request) (mergeKey, bool) {
+	if tagOf(req.To()) != "" {
+		return mergeKey{}, false
+	}
+	return mergeKey{
+		fromTag: tagOf(req.From()), callID: req.CallID().Value(),
+		method: string(req.Method), seq: req.CSeq().SeqNo,
+	}, true
+}
+
+// answered gives the status code of the final response, 0 when there is none.
+func (s *serverTx) answered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+// respond sends a response with extra headers and no body.
+func (s *serverTx) respond(code int, extra ...Header) error {
+	return s.send(s.response(code, "", nil, extra...))
+}
+
+// response builds a response; an empty reason is the usual phrase.
+func (s *serverTx) response(code int, reason string, body []byte, extra ...Header) *sipmsg.Response {
+	if reason == "" {
+		reason = ReasonPhrase(code)
+	}
+	res := sipmsg.NewResponseFromRequest(s.req, code, cleanText(reason), body)
+	if code != 100 && tagOf(s.req.To()) == "" {
+		setTag(res, s.tag)
+	}
+	if via := res.Via(); via != nil && !via.Params.Has("rport") && !strings.EqualFold(via.Host, s.remote.Addr().String()) {
+		via.Params.Add("received", s.remote.Addr().String()) // RFC 3261 18.2.1
+	}
+	for _, h := range extra {
+		res.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))
+	}
+	return res
+}
+
+// send gives a response to the state machine. After a final response, and after a CANCEL, it fails.
+func (s *serverTx) send(res *sipmsg.Response) error {
+	s.mu.Lock()
+	again := s.final != 0
+	if !again && res.StatusCode >= 200 {
+		s.final = res.StatusCode
+	}
+	s.mu.Unlock()
+	if again && res.StatusCode/100 != 2 {
+		return fmt.Errorf("respond %d: %w", res.StatusCode, ErrState)
+	}
+	if err := s.Respond(res); err != nil {
+		return fmt.Errorf("respond %d: %w", res.StatusCode, err)
+	}
+	return nil
+}
