@@ -98,7 +98,7 @@ func (c *checker) file(name string, src []byte) error {
 		}
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
-		if why := crossing(n, local, name, test); why != "" {
+		if why := crossing(n, local, name, f.Name.Name == "main"); why != "" && !test {
 			add(n.Pos(), "%s", why)
 		}
 		return true
@@ -181,9 +181,9 @@ func within(dir string, dirs []string) bool {
 }
 
 // crossing says what is wrong with using a function here; empty: nothing.
-func crossing(n ast.Node, local map[string]string, file string, test bool) string {
+func crossing(n ast.Node, local map[string]string, file string, isMain bool) string {
 	sel, is := n.(*ast.SelectorExpr)
-	if !is || test {
+	if !is {
 		return ""
 	}
 	x, is := sel.X.(*ast.Ident)
@@ -192,8 +192,8 @@ func crossing(n ast.Node, local map[string]string, file string, test bool) strin
 	}
 	switch local[x.Name] + "." + sel.Sel.Name {
 	case "context.Background", "context.TODO":
-		if !within(path.Dir(file), contextStarters) {
-			return "contexts begin in main, cmd and tests: take one as a parameter"
+		if !isMain && !within(path.Dir(file), contextStarters) {
+			return "contexts begin in package main and in tests: take one as a parameter"
 		}
 	case "fyne.io/fyne/v2.Do", "fyne.io/fyne/v2.DoAndWait":
 		if file != uiThread {

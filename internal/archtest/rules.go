@@ -57,7 +57,6 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "internal/netsim"},
 	{dir: "internal/atomicfile", third: []string{"golang.org/x/sys"}},
 	{dir: "internal/archtest"},
-	{dir: "internal/notice"},
 	{dir: "internal/lab", own: []string{"internal/lab"}, third: []string{"golang.org/x/sys", "github.com/miekg/dns"}},
 }
 
@@ -85,8 +84,8 @@ var testPackages = []string{"internal/netsim", "internal/lab"} //nolint:gocheckn
 // uiThread is the one file that crosses into the GUI's thread.
 const uiThread = "app/ui/bind.go"
 
-// contextStarters are the folders where a context may begin, test files apart.
-var contextStarters = []string{".", "cmd", "internal/lab"} //nolint:gochecknoglobals // a table
+// contextStarters are the folders where a context may begin, besides test files and package main.
+var contextStarters = []string{"internal/lab"} //nolint:gochecknoglobals // a table
 
 // maxLines is the length of a file that still fits a reader's head (STYLE: split by role).
 const maxLines = 500

@@ -1,0 +1,86 @@
+# make run    install what is missing, build, open Peregrine
+# make test   install what the tests need and run them all (interop asks for root)
+# One set of build flags keeps Go's cache warm: a changed flag rebuilds OpenGL's bindings, minutes.
+
+SHELL := /bin/bash
+TAGS  := gles nolibopusfile
+CGO   := ./app/... ./media/... ./cmd/... .
+LAB   := ./internal/lab/... ./mobility/...
+ROOT  := $(if $(filter 0,$(shell id -u)),,-exec 'sudo -E')
+
+# scripts/deps.sh puts a Go here when the system's is too old.
+GO_HOME := $(or $(PEREGRINE_GO),$(or $(XDG_DATA_HOME),$(HOME)/.local/share)/peregrine/go)
+ifneq ($(wildcard $(GO_HOME)/bin/go),)
+export PATH := $(GO_HOME)/bin:$(PATH)
+endif
+
+# The linter's own modules stay out of go.mod.
+LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: run build test vet pure cgo race bench fuzz lint interop smoke screens notice clean deps deps-run
+
+run: build
+	./bin/peregrine
+
+build: deps-run
+	@$(MAKE) --no-print-directory bin/peregrine bin/peregrinectl
+
+# Go knows what is out of date, so these always ask it.
+.PHONY: bin/peregrine bin/peregrinectl
+bin/peregrine:
+	go build -tags "$(TAGS)" -o $@ .
+bin/peregrinectl:
+	go build -tags "$(TAGS)" -o $@ ./cmd/peregrinectl
+
+test: deps
+	@$(MAKE) --no-print-directory vet pure cgo interop smoke
+
+vet:
+	go vet -tags "$(TAGS) lab" ./...
+
+# No compiler, no OpenGL, no display: everything but the device drivers.
+pure:
+	CGO_ENABLED=0 scripts/gotest.sh -tags ci ./...
+
+# What is different with C: microphone and speaker, Opus, and the engine on top of them.
+cgo:
+	scripts/gotest.sh -tags "$(TAGS)" $(CGO)
+
+race:
+	scripts/gotest.sh -race -tags "ci nolibopusfile" ./...
+
+# Real SIP software in network namespaces, and the network watcher on a real kernel.
+interop: deps
+	VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 30m $(ROOT) $(LAB)
+
+# The real program on an X server without a screen.
+smoke: build deps
+	scripts/smoke.sh
+
+# The same, with pictures of it in docs/screens.
+screens: build deps
+	scripts/smoke.sh docs/screens
+
+bench: build deps
+	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
+	scripts/smoke.sh --bench
+
+# FUZZTIME=5m make fuzz
+fuzz:
+	scripts/fuzz.sh "$(or $(FUZZTIME),20s)"
+
+lint:
+	$(LINT) run --build-tags "gles,nolibopusfile,lab" ./...
+	scripts/notice.sh --check
+
+notice:
+	scripts/notice.sh
+
+deps:
+	@scripts/deps.sh test
+
+deps-run:
+	@scripts/deps.sh run
+
+clean:
+	rm -rf bin dist
