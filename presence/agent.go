@@ -1,0 +1,356 @@
+package presence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/peregrine-softphone/peregrine/sip/uri"
+)
+
+// Bounds of an Agent.
+const (
+	// DefaultMaxWatchers bounds the subscriptions to us: 1,000 buddies with two devices each.
+	DefaultMaxWatchers = 2000
+	// maxPerWatcher bounds the subscriptions of one address: a person with several devices, plus the dead dialogs of programs
+	// that crashed. The next one replaces the oldest.
+	maxPerWatcher = 8
+	// maxGranted is the longest subscription granted: RFC 3856 6.4 gives 3600 s as the default.
+	maxGranted = time.Hour
+)
+
+// Decision is what the user lets a watcher see (RFC 3856 6.6.2, RFC 5025 3.2.1).
+type Decision int
+
+// The decisions.
+const (
+	Allow       Decision = iota // sees the true state
+	Pending                     // 202, learns nothing until the user decides
+	Block                       // 403
+	PoliteBlock                 // is accepted and sees offline for ever
+)
+
+// AgentConfig is what an Agent needs.
+type AgentConfig struct {
+	Logger *slog.Logger // nil: nothing is logged
+	// Authorize decides about a new subscription; nil allows all. Called on the goroutine of Handle or Reauthorize.
+	Authorize func(from uri.URI) Decision
+	// OnSubscribed is called after a new, allowed subscription or fetch was accepted; wire it to Watcher.PeerSubscribed. It
+	// is not called for others: a SUBSCRIBE of ours would tell them that we are there. nil: not told.
+	OnSubscribed func(from uri.URI)
+	// OnWatchers is called, without order, when the list of Watchers has changed. It must not block. nil: not told.
+	OnWatchers func()
+	// MaxWatchers bounds the subscriptions; 0 means DefaultMaxWatchers.
+	MaxWatchers int
+}
+
+// Agent is the edge presence agent: it accepts subscriptions to the user's presence and notifies the watchers of every
+// change. Until the first Set it shows the user offline. All methods may be called from any goroutine; only Handle blocks.
+//
+// How often watchers are notified: the first change at once, then up to paceBurst changes at least paceGap apart, in the long
+// run one every five seconds (RFC 3856 6.10); of changes in between the last one counts, and what a watcher has already is
+// not sent again.
+type Agent struct {
+	cfg  AgentConfig
+	log  *slog.Logger
+	wake chan struct{}
+
+	mu       sync.Mutex
+	state    State // what the user wants to show
+	shown    State // what watchers are told; follows state at the allowed pace
+	pace     pace
+	watchers map[*watcher]struct{}
+	ready    []*watcher // with something to send and no NOTIFY under way
+	closed   bool
+}
+
+// NewAgent makes an Agent that shows the user offline.
+func NewAgent(cfg AgentConfig) *Agent {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Authorize == nil {
+		cfg.Authorize = func(uri.URI) Decision { return Allow }
+	}
+	if cfg.MaxWatchers <= 0 {
+		cfg.MaxWatchers = DefaultMaxWatchers
+	}
+	offline := State{Status: Offline}
+	return &Agent{
+		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
+		state: offline, shown: offline, watchers: make(map[*watcher]struct{}),
+	}
+}
+
+// WatcherInfo is one subscription to our presence.
+type WatcherInfo struct {
+	From     uri.Address
+	Since    time.Time
+	Decision Decision
+}
+
+// Set changes what watchers see. Offline is "appear offline": the subscriptions stay and are told that we are closed. Unknown
+// is nothing a user can be and counts as offline. A zero Since is set to now.
+func (a *Agent) Set(s State) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.Reason, s.Note = "", cleanLine(s.Note, MaxNote)
+	if s.Status == Unknown || s.Status == "" {
+		s.Status = Offline
+	}
+	if a.state.same(s) {
+		return
+	}
+	if s.Since.IsZero() {
+		s.Since = time.Now()
+	}
+	a.state = s
+	a.signal()
+}
+
+// State is what was last Set.
+func (a *Agent) State() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+// Refresh notifies every watcher from our new address, changed state or not: the NOTIFY is the target refresh of its dialog
+// (RFC 6665 4.4.1). It never says "closed" because of a move.
+func (a *Agent) Refresh() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for w := range a.watchers {
+		w.force, w.failures, w.retryAt = true, 0, time.Time{}
+		a.enqueue(w)
+	}
+}
+
+// Watchers lists the subscriptions, in no order.
+func (a *Agent) Watchers() []WatcherInfo {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]WatcherInfo, 0, len(a.watchers))
+	for w := range a.watchers {
+		if !w.ending {
+			out = append(out, WatcherInfo{From: w.from, Since: w.since, Decision: w.decision})
+		}
+	}
+	return out
+}
+
+// Reauthorize asks Authorize again about every watcher, after the user has changed a decision.
+func (a *Agent) Reauthorize() {
+	for _, info := range a.Watchers() {
+		decision := a.cfg.Authorize(info.From.URI)
+		a.mu.Lock()
+		for w := range a.watchers {
+			if w.ending || w.decision == decision || w.from.URI.String() != info.From.URI.String() {
+				continue
+			}
+			w.decision = decision
+			if decision == Block {
+				w.ending, w.endReason = true, ReasonRejected
+			}
+			a.enqueue(w)
+		}
+		a.mu.Unlock()
+	}
+	a.listChanged()
+}
+
+// Handle answers one new incoming SUBSCRIBE and keeps the subscription. It blocks until the answer was sent; the NOTIFY
+// follows at once from Run.
+func (a *Agent) Handle(ctx context.Context, in Incoming) {
+	from := in.From()
+	a.mu.Lock()
+	closed, full := a.closed, len(a.watchers) >= a.cfg.MaxWatchers
+	a.mu.Unlock()
+	decision := Block
+	switch {
+	case closed:
+		// We are leaving: what the proxy will say in a moment. Our own kind keeps its SUBSCRIBE on this answer.
+		a.reject(ctx, in, 480)
+		return
+	case !acceptsPIDF(in.AcceptTypes()):
+		a.reject(ctx, in, 406) // RFC 3261 21.4.7; the type is all we can produce
+		return
+	case full:
+		a.log.Warn("subscription refused: too many watchers", "remote", from.URI.String())
+		a.reject(ctx, in, 503)
+		return
+	default:
+		decision = a.cfg.Authorize(from.URI)
+	}
+	if decision == Block {
+		a.reject(ctx, in, 403) // RFC 3856 6.6.2
+		return
+	}
+	a.accept(ctx, in, decision)
+}
+
+func (a *Agent) accept(ctx context.Context, in Incoming, decision Decision) {
+	expires := min(in.Expires(), maxGranted)
+	w := &watcher{in: in, from: in.From(), entity: in.To().URI, since: time.Now(), decision: decision, force: true}
+	if expires <= 0 {
+		// RFC 6665 4.4.3: a fetch is a subscription that ends with its first NOTIFY.
+		w.ending, w.endReason = true, ReasonTimeout
+	}
+	in.OnRefresh(func(expires time.Duration) { a.refreshed(w, expires) })
+	in.OnEnd(func(reason string) { a.ended(w, reason) })
+	code := 200
+	if decision == Pending {
+		code = 202 // RFC 3856 6.6.1: accepted, not yet authorised
+	}
+	if err := in.Accept(ctx, code, expires); err != nil {
+		a.log.Info("subscription not accepted", "remote", w.from.URI.String(), "error", err)
+		return
+	}
+	a.mu.Lock()
+	if !w.gone { // it may have ended while it was being accepted
+		a.watchers[w] = struct{}{}
+		a.limitDevices(w)
+		a.enqueue(w)
+	}
+	a.mu.Unlock()
+	a.listChanged()
+	if decision == Allow && a.cfg.OnSubscribed != nil {
+		a.cfg.OnSubscribed(w.from.URI)
+	}
+}
+
+func (a *Agent) reject(ctx context.Context, in Incoming, code int) {
+	if err := in.Reject(ctx, code); err != nil {
+		a.log.Info("subscription refusal not sent", "remote", in.From().URI.String(), "error", err)
+	}
+}
+
+// limitDevices ends the oldest subscription of an address that has too many.
+func (a *Agent) limitDevices(newest *watcher) {
+	key := newest.from.URI.AOR().String()
+	var oldest *watcher
+	count := 0
+	for w := range a.watchers {
+		if w.ending || w.from.URI.AOR().String() != key {
+			continue
+		}
+		count++
+		if w != newest && (oldest == nil || w.since.Before(oldest.since)) {
+			oldest = w
+		}
+	}
+	if count > maxPerWatcher && oldest != nil {
+		oldest.ending, oldest.endReason = true, ReasonDeactivated
+		a.enqueue(oldest)
+	}
+}
+
+// refreshed: RFC 6665 4.2.1.2: every SUBSCRIBE in the dialog is followed by a NOTIFY, changed state or not.
+func (a *Agent) refreshed(w *watcher, expires time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.force, w.failures, w.retryAt = true, 0, time.Time{}
+	if expires <= 0 && !w.ending {
+		w.ending, w.endReason = true, ReasonTimeout // RFC 6665 4.2.1.4
+	}
+	a.enqueue(w)
+}
+
+func (a *Agent) ended(w *watcher, reason string) {
+	a.mu.Lock()
+	w.gone = true
+	delete(a.watchers, w)
+	a.mu.Unlock()
+	a.log.Debug("watcher gone", "remote", w.from.URI.String(), "reason", reason)
+	a.listChanged()
+}
+
+func (a *Agent) listChanged() {
+	if a.cfg.OnWatchers != nil {
+		a.cfg.OnWatchers()
+	}
+}
+
+// enqueue asks Run to send to a watcher. Agent.mu is held.
+func (a *Agent) enqueue(w *watcher) {
+	if !w.queued && !w.sending && !w.gone {
+		w.queued = true
+		a.ready = append(a.ready, w)
+	}
+	a.signal()
+}
+
+func (a *Agent) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watcher is one subscription to us. Agent.mu guards it.
+type watcher struct {
+	in       Incoming
+	from     uri.Address
+	entity   uri.URI
+	since    time.Time
+	decision Decision
+
+	force     bool // send even when nothing has changed
+	queued    bool // stands in Agent.ready
+	sending   bool // a NOTIFY is under way
+	gone      bool
+	ending    bool // the next NOTIFY is the last
+	endReason string
+	sent      []byte   // body the peer has, nil: none yet
+	sentState SubState // with it
+	failures  int      // NOTIFYs without answer in a row
+	retryAt   time.Time
+}
+
+// next is what a watcher should be told now; ok is false when it knows it already.
+func (w *watcher) next(shown State) (n Notification, ok bool) {
+	n = Notification{State: SubActive, ContentType: ContentType}
+	switch w.decision {
+	case Allow:
+		n.Body = Encode(w.entity, shown)
+	case PoliteBlock:
+		n.Body = Encode(w.entity, State{Status: Offline})
+	case Pending:
+		n.State, n.ContentType = SubPending, "" // RFC 3856 6.6.2: nothing real for one who waits
+	case Block:
+		n.ContentType = ""
+	}
+	if w.ending {
+		n.State, n.Reason = SubTerminated, w.endReason
+	}
+	return n, w.force || w.ending || w.sentState != n.State || !bytes.Equal(w.sent, n.Body)
+}
+
+// outcome notes the end of a NOTIFY; it reports whether the subscription is over.
+func (w *watcher) outcome(n Notification, err error, now time.Time) (over bool) {
+	var refused *RefusedError
+	switch {
+	case n.State == SubTerminated:
+		return true
+	case err == nil:
+		w.sent, w.sentState, w.failures = n.Body, n.State, 0
+		return false
+	case errors.As(err, &refused):
+		// RFC 6665 4.2.2: any refusal but one that asks for a retry later ends the subscription.
+		return refused.RetryAfter == 0 || w.failed(now, refused.RetryAfter)
+	default:
+		// No answer: the watcher or we are moving. RFC 6665 4.2.2 would end it here; a few tries save the subscription of a
+		// peer that comes back, and cost a dead one's state for a few minutes.
+		return w.failed(now, notifyRetry<<w.failures)
+	}
+}
+
+func (w *watcher) failed(now time.Time, wait time.Duration) (over bool) {
+	w.failures++
+	w.force = true
+	w.retryAt = now.Add(min(wait, maxGranted))
+	return w.failures > notifyTries
+}

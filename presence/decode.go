@@ -1,0 +1,373 @@
+package presence
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// Bounds of a document. A rich one has 2 kB, 6 levels and 4 tuples; the bounds leave much room and still cap the work.
+const (
+	MaxDocument   = 64 << 10 // bytes as received
+	maxDepth      = 32       // levels of elements
+	maxTuples     = 64       // also persons
+	maxActivities = 32       // per tuple or person
+	maxElements   = 4096     // in all
+)
+
+// Errors of Decode. All others mean XML that cannot be read.
+var (
+	ErrTooLarge = errors.New("presence document too large")
+	ErrDTD      = errors.New("presence document with a DTD refused")
+)
+
+// Basic is the open or closed of RFC 3863 4.1.4; empty when the sender said neither.
+type Basic string
+
+// The values of <basic>.
+const (
+	Open   Basic = "open"
+	Closed Basic = "closed"
+)
+
+// Document is what Decode finds in a PIDF document, before Compose makes one state of it.
+type Document struct {
+	Entity  string
+	Tuples  []Tuple
+	Persons []Person
+	Note    string // of the whole presence element
+}
+
+// Tuple is one device or service (RFC 3863 4.1.2).
+type Tuple struct {
+	ID         string
+	Basic      Basic
+	Contact    string
+	Priority   float64 // 0 to 1; 0 when absent
+	Activities []string
+	Note       string
+	Timestamp  time.Time // zero when absent or not readable
+}
+
+// Person is the human behind the devices (RFC 4479 3.2).
+type Person struct {
+	Activities []string // local names of RFC 4480 3.2
+	Note       string
+	Timestamp  time.Time
+}
+
+// Decode reads a presence document as leniently as can be: elements are known by their local names, whatever the prefix or
+// namespace; character sets are converted; a missing or strange basic leaves Basic empty; unknown elements are skipped; the
+// XPIDF form of Windows Messenger and KPhone is understood. A DTD, more than MaxDocument bytes or more than 32 levels are
+// refused; of more than 64 tuples or persons the first 64 count.
+func Decode(body []byte) (*Document, error) {
+	if len(body) > MaxDocument {
+		return nil, ErrTooLarge
+	}
+	dec := xml.NewDecoder(bytes.NewReader(toUTF8(body)))
+	dec.Strict = false
+	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // toUTF8 has converted it
+	p := parser{doc: &Document{}}
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read presence document: %w", err)
+		}
+		if err := p.token(tok); err != nil {
+			return nil, err
+		}
+	}
+	if !p.sawRoot {
+		return nil, errors.New("read presence document: no presence element")
+	}
+	return p.doc, nil
+}
+
+// parser follows the open elements by their local names in lower case.
+type parser struct {
+	doc      *Document
+	path     []string
+	text     strings.Builder
+	sawRoot  bool
+	elements int
+	skipTo   int // depth of an element whose content is ignored; 0: none
+	tuple    *Tuple
+	person   *Person
+}
+
+func (p *parser) token(tok xml.Token) error {
+	switch t := tok.(type) {
+	case xml.Directive:
+		return ErrDTD // the only directives of a document are those of a DTD
+	case xml.StartElement:
+		return p.start(t)
+	case xml.EndElement:
+		p.end()
+	case xml.CharData:
+		if p.skipTo == 0 {
+			p.text.Write(t)
+		}
+	}
+	return nil
+}
+
+func (p *parser) start(t xml.StartElement) error {
+	name := strings.ToLower(t.Name.Local)
+	p.path = append(p.path, name)
+	p.elements++
+	if len(p.path) > maxDepth || p.elements > maxElements {
+		return fmt.Errorf("%w: depth %d, %d elements", ErrTooLarge, len(p.path), p.elements)
+	}
+	p.text.Reset()
+	if len(p.path) == 1 {
+		if name != "presence" {
+			return fmt.Errorf("read presence document: root element %q", cleanLine(t.Name.Local, 40))
+		}
+		p.sawRoot = true
+		p.doc.Entity = attr(t, "entity")
+		return nil
+	}
+	if p.skipTo != 0 {
+		return nil
+	}
+	p.open(name, t)
+	return nil
+}
+
+// open acts on the start of an element below the root.
+func (p *parser) open(name string, t xml.StartElement) {
+	switch name {
+	case "tuple", "atom": // atom: XPIDF
+		if p.tuple != nil || p.person != nil || len(p.doc.Tuples) >= maxTuples {
+			p.skipTo = len(p.path)
+			return
+		}
+		p.tuple = &Tuple{ID: attr(t, "id")}
+	case "person":
+		if p.tuple != nil || p.person != nil || len(p.doc.Persons) >= maxTuples {
+			p.skipTo = len(p.path)
+			return
+		}
+		p.person = &Person{}
+	case "device": // its notes and timestamps are not the person's
+		p.skipTo = len(p.path)
+	case "contact":
+		if p.tuple != nil {
+			p.tuple.Priority = priority(attr(t, "priority"))
+		}
+	case "status":
+		if v := attr(t, "status"); v != "" && p.tuple != nil { // XPIDF: <status status="open"/>
+			p.setBasic(v)
+		}
+	case "msnsubstatus":
+		p.activity(attr(t, "substatus"))
+	default:
+		if parent := p.parent(); parent == "activities" {
+			p.activity(name)
+		}
+	}
+}
+
+func (p *parser) end() {
+	if len(p.path) == 0 {
+		return
+	}
+	name, depth := p.path[len(p.path)-1], len(p.path)
+	p.path = p.path[:depth-1]
+	text := strings.TrimSpace(p.text.String())
+	p.text.Reset()
+	if p.skipTo != 0 {
+		if depth == p.skipTo {
+			p.skipTo = 0
+		}
+		return
+	}
+	switch name {
+	case "tuple", "atom":
+		if p.tuple != nil {
+			p.doc.Tuples = append(p.doc.Tuples, *p.tuple)
+			p.tuple = nil
+		}
+	case "person":
+		if p.person != nil {
+			p.doc.Persons = append(p.doc.Persons, *p.person)
+			p.person = nil
+		}
+	default:
+		p.leaf(name, text)
+	}
+}
+
+// leaf stores the text of an element that has ended.
+func (p *parser) leaf(name, text string) {
+	switch name {
+	case "basic":
+		p.setBasic(text)
+	case "contact":
+		if p.tuple != nil {
+			p.tuple.Contact = cleanLine(text, MaxNote)
+		}
+	case "timestamp":
+		p.setTime(text)
+	case "note":
+		p.setNote(text)
+	case "activity": // drafts before RFC 4480 wrote <activity>away</activity>
+		p.activity(strings.ToLower(text))
+	}
+}
+
+func (p *parser) parent() string {
+	if len(p.path) < 2 {
+		return ""
+	}
+	return p.path[len(p.path)-2]
+}
+
+func (p *parser) setBasic(text string) {
+	if p.tuple == nil || p.tuple.Basic != "" {
+		return
+	}
+	switch strings.ToLower(text) {
+	case "open", "inuse", "inactive": // the last two are XPIDF's: in use, but there
+		p.tuple.Basic = Open
+	case "closed":
+		p.tuple.Basic = Closed
+	}
+}
+
+func (p *parser) activity(name string) {
+	name = strings.ToLower(cleanLine(name, 40))
+	switch {
+	case name == "" || name == "activity":
+	case p.person != nil:
+		if len(p.person.Activities) < maxActivities {
+			p.person.Activities = append(p.person.Activities, name)
+		}
+	case p.tuple != nil:
+		if len(p.tuple.Activities) < maxActivities {
+			p.tuple.Activities = append(p.tuple.Activities, name)
+		}
+	}
+}
+
+// setNote keeps the first note of each place; a note inside activities (RFC 4480 3.2) serves when there is no better one.
+func (p *parser) setNote(text string) {
+	place := &p.doc.Note
+	switch {
+	case p.person != nil:
+		place = &p.person.Note
+	case p.tuple != nil:
+		place = &p.tuple.Note
+	}
+	if *place == "" {
+		*place = cleanLine(text, MaxNote)
+	}
+}
+
+func (p *parser) setTime(text string) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return
+	}
+	switch {
+	case p.person != nil:
+		p.person.Timestamp = at
+	case p.tuple != nil:
+		p.tuple.Timestamp = at
+	}
+}
+
+func attr(t xml.StartElement, name string) string {
+	for _, a := range t.Attr {
+		if strings.EqualFold(a.Name.Local, name) {
+			return cleanLine(a.Value, MaxNote)
+		}
+	}
+	return ""
+}
+
+// priority is 0 to 1 (RFC 3863 4.1.5); anything else counts as absent.
+func priority(s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		return 0
+	}
+	return v
+}
+
+// toUTF8 converts a document to UTF-8: by its byte order mark, by the encoding of its XML declaration, and, when the bytes are
+// not UTF-8 although they claim to be, as Windows-1252, the superset of ISO-8859-1 that such senders mean.
+func toUTF8(body []byte) []byte {
+	if len(body) >= 2 && (body[0] == 0xFE && body[1] == 0xFF || body[0] == 0xFF && body[1] == 0xFE) {
+		return convert(unicode.UTF16(unicode.BigEndian, unicode.UseBOM), body)
+	}
+	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
+	if name := declaredEncoding(body); name != "" {
+		if enc := byteEncoding(name); enc != nil {
+			return convert(enc, body)
+		}
+	}
+	if !utf8.Valid(body) {
+		return convert(charmap.Windows1252, body)
+	}
+	return body
+}
+
+// byteEncoding is the named encoding when it must be converted and can be: not UTF-8, not UTF-16 (the declaration was legible,
+// so the document is none), not an unknown one.
+func byteEncoding(name string) encoding.Encoding {
+	enc, err := htmlindex.Get(name)
+	if err != nil {
+		return nil
+	}
+	canonical, err := htmlindex.Name(enc)
+	if err != nil || canonical == "utf-8" || strings.HasPrefix(canonical, "utf-16") {
+		return nil
+	}
+	return enc
+}
+
+func convert(enc encoding.Encoding, body []byte) []byte {
+	out, err := enc.NewDecoder().Bytes(body)
+	if err != nil {
+		return body // the XML reader will say what is wrong with it
+	}
+	return out
+}
+
+// declaredEncoding finds the encoding of an XML declaration, which is ASCII in every encoding that gets here.
+func declaredEncoding(body []byte) string {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if !bytes.HasPrefix(body, []byte("<?xml")) {
+		return ""
+	}
+	end := bytes.Index(body, []byte("?>"))
+	if end < 0 || end > 200 {
+		return ""
+	}
+	decl := string(body[:end])
+	_, rest, ok := strings.Cut(decl, "encoding")
+	if !ok {
+		return ""
+	}
+	rest = strings.TrimLeft(rest, " \t\r\n=")
+	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest[1:], rest[:1])
+	return name
+}
