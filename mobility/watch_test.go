@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,12 +19,16 @@ import (
 type fakeOS struct {
 	event  chan struct{}
 	fail   chan error
-	print  string
-	opened int
+	print  atomic.Pointer[string]
+	opened atomic.Int32
 }
 
+func (o *fakeOS) look() string { return *o.print.Load() }
+
+func (o *fakeOS) show(print string) { o.print.Store(&print) }
+
 func (o *fakeOS) listen(ctx context.Context, event func()) error {
-	o.opened++
+	o.opened.Add(1)
 	for {
 		select {
 		case <-ctx.Done():
@@ -39,8 +44,9 @@ func (o *fakeOS) listen(ctx context.Context, event func()) error {
 // watch starts a watcher on o inside a bubble; the result tells what it did at the end of the test.
 func watch(t *testing.T, o *fakeOS) <-chan struct{} {
 	t.Helper()
+	o.show("eth0")
 	o.event, o.fail = make(chan struct{}), make(chan error)
-	w := &watcher{logger: slog.New(slog.DiscardHandler), listen: o.listen, look: func() string { return o.print }}
+	w := &watcher{logger: slog.New(slog.DiscardHandler), listen: o.listen, look: o.look}
 	ctx, cancel := context.WithCancel(t.Context())
 	changed, done := make(chan struct{}, 1), make(chan error, 1)
 	go func() { done <- w.Watch(ctx, changed) }()
@@ -101,12 +107,12 @@ func TestWatchTellsEachEventThatComesAlone(t *testing.T) {
 
 func TestWatchFindsWithinASecondWhatTheSystemDidNotTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &fakeOS{print: "eth0"}
+		o := &fakeOS{}
 		changed := watch(t, o)
 		if count, _ := told(changed, 10*time.Second); count != 0 {
 			t.Errorf("told %d times of nothing", count)
 		}
-		o.print = "eth1"
+		o.show("eth1")
 		if count, first := told(changed, 10*time.Second); count != 1 || first > time.Second {
 			t.Errorf("told %d times, first after %v; want once within 1 s", count, first)
 		}
@@ -121,8 +127,8 @@ func TestWatchReopensAFailedBackend(t *testing.T) {
 		if count, first := told(changed, 5*time.Second); count != 1 || first != 0 {
 			t.Errorf("told %d times, first after %v; want one in doubt", count, first)
 		}
-		if o.opened != 2 {
-			t.Errorf("opened %d times, want 2", o.opened)
+		if n := o.opened.Load(); n != 2 {
+			t.Errorf("opened %d times, want 2", n)
 		}
 		o.event <- struct{}{}
 		if count, _ := told(changed, time.Second); count != 1 {
