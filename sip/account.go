@@ -175,7 +175,7 @@ func (a *Account) localize(d *dialog, h hop) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.remoteTag == "" { // later requests keep the From of the first one
-		d.local.URI = uri.New(a.cfg.AOR.User, h.local.Addr().WithZone("").String(), int(h.local.Port()))
+		d.local.URI = uri.New(a.cfg.AOR.User, h.local.Addr().WithZone("").String(), int(h.local.Port())).AOR()
 	}
 }
 

@@ -116,7 +116,7 @@ func (t *transports) flow(ctx context.Context, target resolve.Target) (*flow, er
 	if closed {
 		return nil, ErrClosed
 	}
-	if f != nil {
+	if f != nil && f.alive() {
 		return f, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -128,6 +128,9 @@ func (t *transports) flow(ctx context.Context, target resolve.Target) (*flow, er
 	f = &flow{t: t, key: key, conn: conn, dialed: true, gone: make(chan struct{})}
 	t.mu.Lock()
 	other := t.flows[key]
+	if other != nil && !other.alive() {
+		other = nil
+	}
 	refuse := t.closed || other != nil // two dialled at once: the first stays
 	if !refuse {
 		t.flows[key] = f
@@ -236,6 +239,15 @@ func (f *flow) shut() {
 		close(f.gone)
 		_ = f.conn.Close() // the peer sees the end; nothing to do about an error
 	})
+}
+
+func (f *flow) alive() bool {
+	select {
+	case <-f.gone:
+		return false
+	default:
+		return true
+	}
 }
 
 func (f *flow) write(data []byte) error {

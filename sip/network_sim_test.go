@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,7 @@ func bubble(t *testing.T, latency time.Duration, f func(t *testing.T, l *lab)) {
 }
 
 func (l *lab) close() {
-	for _, stop := range l.stops {
+	for _, stop := range slices.Backward(l.stops) {
 		stop()
 	}
 	l.net.Close()
