@@ -187,7 +187,8 @@ func (r *deviceRecorder) Record(ctx context.Context, push func(frame []int16)) e
 func (p *devicePlayer) Play(ctx context.Context, pull func(frame []int16)) error {
 	return p.options.run(ctx, &p.gate, playback, p.device, func(l *line) func() {
 		f := feeder{line: l, pull: pull, started: time.Now(), target: minTarget}
-		f.fill()
+		// The device starts on silence: nothing is pulled before it has shown that it works.
+		l.ring.put(make([]int16, minTarget))
 		return f.fill
 	})
 }

@@ -178,6 +178,28 @@ func TestNullDeviceIsRecognised(t *testing.T) {
 	})
 }
 
+// TestNothingIsPulledInVain: a device that does not open must not use up sound, nor look like one that works.
+func TestNothingIsPulledInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &fakeHardware{diesAt: 2 * time.Second, lives: 1}
+		p, _ := OpenPlayer("default", Options{hardware: h})
+		var reports []error
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		frames := 0
+		retry := RetryPlayer(p, func(err error) { reports = append(reports, err) })
+		if err := retry.Play(ctx, func([]int16) { frames++ }); err != nil {
+			t.Fatal(err)
+		}
+		if len(reports) != 1 || !errors.Is(reports[0], ErrNoSound) {
+			t.Errorf("reports %v, want one failure", reports)
+		}
+		if frames < 930 || frames > 1005 { // what the watchdog waits is lost
+			t.Errorf("%d frames pulled in 10 s, want nearly 1000", frames)
+		}
+	})
+}
+
 func TestHangingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &fakeHardware{hang: true, release: make(chan struct{})}

@@ -304,26 +304,31 @@ func TestPulseServerDies(t *testing.T) {
 func TestPulseComesBack(t *testing.T) {
 	p := startPulse(t)
 	base, _ := OpenPlayer("default", Options{})
-	reports := make(chan error, 10)
-	var working time.Time
-	player := RetryPlayer(base, func(err error) { working = time.Now(); reports <- err })
+	type report struct {
+		err error
+		at  time.Time
+	}
+	reports := make(chan report, 10)
+	player := RetryPlayer(base, func(err error) { reports <- report{err, time.Now()} })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- player.Play(ctx, tonePull(440)) }()
 	time.Sleep(1500 * time.Millisecond)
 	p.kill()
-	if err := <-reports; !errors.Is(err, ErrNoSound) && !errors.Is(err, ErrStopped) {
+	if err := (<-reports).err; !errors.Is(err, ErrNoSound) && !errors.Is(err, ErrStopped) {
 		t.Errorf("report %v, want ErrNoSound or ErrStopped", err)
 	}
 	p.start()
 	back := time.Now()
 	m := p.monitor("sink")
-	for err := range reports {
-		if err == nil {
-			break
-		}
+	r := <-reports
+	for errors.Is(r.err, ErrNoSound) || errors.Is(r.err, ErrNoAnswer) {
+		r = <-reports
 	}
-	t.Logf("playing again %v after the server", working.Sub(back))
+	t.Logf("playing again %v after the server", r.at.Sub(back))
+	if r.err != nil {
+		t.Errorf("report %v, want nil", r.err)
+	}
 	time.Sleep(1500 * time.Millisecond)
 	cancel()
 	if err := <-done; err != nil {

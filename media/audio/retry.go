@@ -7,10 +7,11 @@ import (
 )
 
 // retryTime is how often a failed device is tried again: a device that comes back is heard again within a second.
-const retryTime = time.Second
+// Asking in vain costs less than a millisecond.
+const retryTime = time.Second / 2
 
 // RetryRecorder returns a recorder that never fails: while r does not work it gives silence in real time and tries r
-// again every second. report is called with the error when r begins to fail, and with nil when it works again after
+// again twice a second. report is called with the error when r begins to fail, and with nil when it works again after
 // that; it is called on Record's goroutine and must not wait. nil is no report.
 func RetryRecorder(r Recorder, report func(err error)) Recorder { return &retryRecorder{r, report} }
 
