@@ -11,6 +11,9 @@ const (
 	// percent of the packets shall be in time; the rest is cheaper to conceal than to wait for.
 	percent = 99
 
+	// margin is added, so that the delay may be off by as much without harm.
+	margin = 2 * millisecond
+
 	// every how many packets the percentile is computed: sorting costs some 10 µs.
 	every = 10
 
@@ -66,7 +69,7 @@ func (e *estimator) compute(now int64) {
 	slices.Sort(list)
 	e.base = list[0]
 	// A frame of the device is asked for as a whole: its last sample must be there when its first is due.
-	want := list[(len(list)-1)*percent/100] - e.base + quantum
+	want := list[(len(list)-1)*percent/100] - e.base + quantum + margin
 	if e.total < experience {
 		want = max(want, e.initial)
 	}

@@ -276,15 +276,20 @@ func (b *Buffer) insert(p *Packet, ext, now int64) Verdict {
 		return Duplicate
 	}
 	*s = ext
-	media, fresh := b.place(p, ext, now)
-	b.delay.add(now-media, now)
-	b.lastTime, b.lastDiff = now, now-media
+	b.lastTime = now
+	media := b.newest
+	if p.Decoder != nil {
+		// Timestamps of events say when the event began, not when the packet was made (RFC 4733 2.5.1.2).
+		media = b.place(p, ext, now)
+		b.delay.add(now-media, now)
+		b.lastDiff = now - media
+	}
 	b.stats.Received++
 	if ext < b.highest {
 		b.stats.Reordered++
 	}
 	if ext > b.highest {
-		if ext == b.highest+1 && !fresh && media > b.newest && media-b.newest <= maxPacket {
+		if ext == b.highest+1 && media > b.newest && media-b.newest <= maxPacket {
 			b.spacing = media - b.newest
 		}
 		b.highSeq += uint16(ext - b.highest) //nolint:gosec // at most maxDropout.
@@ -303,8 +308,8 @@ func (b *Buffer) insert(p *Packet, ext, now int64) Verdict {
 	return Accepted
 }
 
-// place gives the media time of a packet, and whether it begins a new origin of timestamps.
-func (b *Buffer) place(p *Packet, ext, now int64) (int64, bool) {
+// place gives the media time of a packet.
+func (b *Buffer) place(p *Packet, ext, now int64) int64 {
 	seg := &b.seg
 	if p.ClockRate != seg.clock && b.old.clock == p.ClockRate && ext < b.highest {
 		seg = &b.old // overtaken by the first packet of another clock rate
@@ -314,7 +319,7 @@ func (b *Buffer) place(p *Packet, ext, now int64) (int64, bool) {
 		diff := now - media
 		jump := diff - b.lastDiff
 		if ext <= b.highest || jump < discontinuity && jump > -discontinuity {
-			return media, false
+			return media
 		}
 	}
 	// Another clock rate (RFC 7160 4.1: then the timestamps say nothing about the time passed) or origin: the packet
@@ -325,7 +330,7 @@ func (b *Buffer) place(p *Packet, ext, now int64) (int64, bool) {
 	// An arrival much later than that shows a pause.
 	media = max(media, now-b.delay.base-b.delay.target)
 	b.seg = segment{clock: p.ClockRate, ts: p.Timestamp, media: media}
-	return media, true
+	return media
 }
 
 // makeRoom throws out the oldest packets when ext would not fit beside them.

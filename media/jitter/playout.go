@@ -123,6 +123,12 @@ func (b *Buffer) produce(now int64, want int) {
 		return
 	}
 	missing := q.ext - b.next
+	if q.decoder == nil {
+		b.stats.Lost += uint64(missing) //nolint:gosec // positive.
+		b.next = q.ext + 1
+		b.drop(q.ext)
+		return
+	}
 	wait := b.delay.target - (now + int64(p.tail-p.head) - b.delay.base - q.media)
 	space := q.media - p.end
 	switch {
@@ -176,8 +182,7 @@ func (b *Buffer) lose(q *slot, missing, space int64) bool {
 		}
 		return false
 	}
-	if missing == 1 && made == 0 && p.decoder == q.decoder && q.decoder != nil &&
-		q.decoder.Recover(q.payload, p.room(int(left))) {
+	if missing == 1 && made == 0 && p.decoder == q.decoder && q.decoder.Recover(q.payload, p.room(int(left))) {
 		p.tail += int(left)
 		b.stats.Recovered++
 		return true
@@ -212,10 +217,6 @@ func (b *Buffer) gapEnds(q *slot, missing, space int64) {
 func (b *Buffer) consume(q *slot) {
 	p := &b.play
 	b.next = q.ext + 1
-	if q.decoder == nil {
-		b.drop(q.ext)
-		return
-	}
 	if p.since > 0 && p.playing {
 		// It was waited for: the sound made up has become delay.
 		b.stats.Concealed += duration(p.since)
@@ -262,8 +263,8 @@ func (b *Buffer) skip(now int64) {
 		if now-b.delay.base-q.media <= b.delay.target {
 			break
 		}
-		b.drop(q.ext)
 		b.next = q.ext + 1
+		b.drop(q.ext)
 		b.stats.Overflowed++
 	}
 	if q := b.upcoming(); q != nil {

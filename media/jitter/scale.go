@@ -11,9 +11,12 @@ const (
 
 	coarse = 12 // the search begins at 4 kHz
 
-	// A delay this much above or below the target is left alone. Too little delay costs packets, too much only time.
-	slackHigh = 12 * millisecond
-	slackLow  = 5 * millisecond
+	// A delay this much above the target is left alone: it costs only time, and repeating a period overshoots by up
+	// to one. Too little costs packets: nothing but the estimator's margin may be missing.
+	slackHigh = 13 * millisecond
+	slackLow  = margin
+	// In silence the excess can be taken out to the sample, so less of it is left.
+	slackFaint = 3 * millisecond
 
 	// pace is the sound between two changes of speed: with periods of 5 to 10 ms, 8 to 17 % faster or slower.
 	pace = 60 * millisecond
@@ -23,6 +26,8 @@ const (
 	// similar is the normalised correlation of two periods that can be swapped unheard; alike is enough in a hurry.
 	similar = 0.8
 	alike   = 0.5
+	// silenceOnly is no correlation that sound can have.
+	silenceOnly = 2
 
 	// faint is the mean square below which any two stretches are alike: -56 dBFS.
 	faint = 50 * 50
@@ -42,7 +47,7 @@ func (b *Buffer) adjust(n int) {
 	}
 	excess := p.held(&b.delay) - b.delay.target
 	switch {
-	case excess > slackHigh:
+	case excess > slackFaint:
 		for p.tail-p.head < n+2*maxLag && p.gap == 0 {
 			q := b.upcoming()
 			if q == nil || q.ext != b.next || q.decoder == nil || q.media-p.end > tolerance {
@@ -52,7 +57,7 @@ func (b *Buffer) adjust(n int) {
 		}
 		b.accelerate(excess, n)
 	case excess < -slackLow && p.tail-p.head >= minLag:
-		b.expand(-excess)
+		b.expand()
 	}
 }
 
@@ -60,8 +65,11 @@ func (b *Buffer) adjust(n int) {
 func (b *Buffer) accelerate(excess int64, n int) {
 	p := &b.play
 	threshold := similar
-	if excess > hurry {
+	switch {
+	case excess > hurry:
 		threshold = alike
+	case excess <= slackHigh:
+		threshold = silenceOnly
 	}
 	x := p.pcm[p.head:p.tail]
 	lag, ok := p.scale.period(x, min(maxLag, int(excess), len(x)-n), threshold)
@@ -82,9 +90,9 @@ func (b *Buffer) accelerate(excess int64, n int) {
 }
 
 // expand repeats one period.
-func (b *Buffer) expand(lack int64) {
+func (b *Buffer) expand() {
 	p := &b.play
-	limit := min(maxLag, p.tail-p.head, int(max(lack, minLag)+slackLow))
+	limit := min(maxLag, p.tail-p.head)
 	x := p.pcm[p.head-limit : p.head+limit]
 	lag, ok := p.scale.period(x, limit, similar)
 	if !ok {
@@ -116,18 +124,19 @@ func (s *scaler) period(x []int16, limit int, threshold float64) (int, bool) {
 	if limit < minLag {
 		return 0, false
 	}
+	if threshold == silenceOnly {
+		return limit, power(x[:2*limit]) < faint
+	}
+	if power(x[:2*limit]) < faint {
+		return limit, true
+	}
 	m := 2 * limit / coarse
-	var power float64
 	for i := range m {
 		var sum int32
 		for _, v := range x[i*coarse : (i+1)*coarse] {
 			sum += int32(v)
-			power += float64(v) * float64(v)
 		}
 		s.low[i] = float32(sum) / coarse
-	}
-	if power/float64(m*coarse) < faint {
-		return limit, true
 	}
 	best, lag := -1.0, 0
 	for l := (minLag + coarse - 1) / coarse; 2*l <= m; l++ {
@@ -139,6 +148,15 @@ func (s *scaler) period(x []int16, limit int, threshold float64) (int, bool) {
 		return 0, false
 	}
 	return refine(x, lag*coarse, limit), true
+}
+
+// power is the mean square of a stretch, from every fourth sample.
+func power(x []int16) float64 {
+	var sum float64
+	for i := 0; i < len(x); i += 4 {
+		sum += float64(x[i]) * float64(x[i])
+	}
+	return sum * 4 / float64(len(x))
 }
 
 // refine finds the best lag to the sample around one found at the coarse rate.
