@@ -45,7 +45,15 @@ type job struct {
 	tat      time.Time // theoretical arrival time of the pacing (GCRA)
 }
 
-// moved: the path is another one and up. It reports whether the running request must be aborted.
+// changed: the path is another one. It reports whether the running request must be aborted.
+func (j *job) changed(now time.Time, up, sourceAlive bool) (abort bool) {
+	if !up {
+		return j.lost(now)
+	}
+	return j.moved(now, sourceAlive)
+}
+
+// moved: the path is another one and up.
 func (j *job) moved(now time.Time, sourceAlive bool) (abort bool) {
 	switch j.state {
 	case settled, held, due, waiting:
@@ -65,7 +73,7 @@ func (j *job) moved(now time.Time, sourceAlive bool) (abort bool) {
 	return false
 }
 
-// lost: there is no path any more.
+// lost: there is no path anymore.
 func (j *job) lost(now time.Time) (abort bool) {
 	switch j.state {
 	case settled, held, due, waiting:

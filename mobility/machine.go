@@ -10,7 +10,9 @@ import (
 
 // probes are the times after a move at which a Probe goes out. The first resolves the address of the
 // new link's router; the later ones replace what was dropped while that went on.
-var probes = [...]time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond} //nolint:gochecknoglobals // constant
+//
+//nolint:gochecknoglobals // never changed
+var probes = [...]time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}
 
 // Machine decides what to do when the network changes. It has no clock and sends nothing: Step is a
 // function of its state, the time and the event. One goroutine owns it.
@@ -130,7 +132,7 @@ func (m *Machine) networkChanged(now time.Time, e NetworkChanged) {
 		if c.media.IsValid() {
 			media = look(c.media, c.mediaPath)
 		}
-		if signal == c.signalPath && media == c.mediaPath && !(e.Resumed && signal.Up()) {
+		if signal == c.signalPath && media == c.mediaPath && (!e.Resumed || !signal.Up()) {
 			continue
 		}
 		differs = true
@@ -138,7 +140,7 @@ func (m *Machine) networkChanged(now time.Time, e NetworkChanged) {
 	}
 	for _, a := range sorted(m.accounts) {
 		path := look(a.to, a.path)
-		if path == a.path && !(e.Resumed && path.Up()) {
+		if path == a.path && (!e.Resumed || !path.Up()) {
 			continue
 		}
 		differs = true
@@ -169,13 +171,7 @@ func (m *Machine) moveCall(now, at time.Time, c *call, signal, media Path) bool 
 	if mediaMoves {
 		m.emit(MoveMedia{Call: c.id, Generation: m.generation, Path: media})
 	}
-	abort := false
-	if signal.Up() {
-		abort = c.job.moved(now, alive)
-	} else {
-		abort = c.job.lost(now)
-	}
-	if abort {
+	if c.job.changed(now, signal.Up(), alive) {
 		m.emit(Abort{Call: c.id, Job: c.job.serial})
 	}
 	return signal.Up()
@@ -194,13 +190,7 @@ func (m *Machine) moveAccount(now, at time.Time, a *account, path Path) bool {
 		}
 		return path.Up()
 	}
-	abort := false
-	if path.Up() {
-		abort = a.job.moved(now, alive)
-	} else {
-		abort = a.job.lost(now)
-	}
-	if abort {
+	if a.job.changed(now, path.Up(), alive) {
 		m.emit(Abort{Account: a.id, Job: a.job.serial})
 	}
 	return path.Up()

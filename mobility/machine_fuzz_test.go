@@ -29,6 +29,7 @@ type request struct {
 }
 
 func newWorld(t *testing.T) *world {
+	t.Helper()
 	return &world{
 		t: t, m: NewMachine(), now: epoch, path: wifi1,
 		accounts: map[string]bool{}, calls: map[string]bool{},

@@ -302,7 +302,8 @@ func TestBackOffDoublesToItsBound(t *testing.T) {
 	s.step(network(wifi2))
 	s.step(RegisterDone{Account: "a", Job: 2, Code: 200})
 	job := uint64(1)
-	for i, want := range []time.Duration{250, 500, 1000, 2000, 4000, 8000, 8000, 8000} {
+	for i, ms := range []int{250, 500, 1000, 2000, 4000, 8000, 8000, 8000} {
+		want := time.Duration(ms) * time.Millisecond
 		s.step(ReinviteDone{Call: "c", Job: job, Code: 481})
 		start := s.now
 		for s.m.calls["c"].job.state == waiting {
@@ -313,8 +314,8 @@ func TestBackOffDoublesToItsBound(t *testing.T) {
 				}
 			}
 		}
-		if got := s.now.Sub(start); got != want*time.Millisecond {
-			t.Errorf("wait %d is %v, want %v", i+1, got, want*time.Millisecond)
+		if got := s.now.Sub(start); got != want {
+			t.Errorf("wait %d is %v, want %v", i+1, got, want)
 		}
 	}
 	s.step(network(wifi1)) // a move forgets the back-off
@@ -503,8 +504,9 @@ func TestReportsCarryTheTimesOfAHandOff(t *testing.T) {
 func TestUnknownNamesDoNothing(t *testing.T) {
 	s := newScene(t)
 	for _, ev := range []Event{
-		CallEnded{Call: "x"}, AccountRemoved{Account: "x"}, ReinviteDone{Call: "x", Job: 1}, RegisterDone{Account: "x", Job: 1},
-		MediaOut{Call: "x"}, MediaIn{Call: "x"}, ReinviteDone{Call: "c"}, RegisterDone{Account: "a"}, TimerFired{},
+		CallEnded{Call: "x"}, AccountRemoved{Account: "x"}, MediaOut{Call: "x"}, MediaIn{Call: "x"}, TimerFired{},
+		ReinviteDone{Call: "x", Job: 1}, RegisterDone{Account: "x", Job: 1}, // unknown names
+		ReinviteDone{Call: "c"}, RegisterDone{Account: "a"}, // no job
 	} {
 		if got := s.step(ev); len(got) != 0 {
 			t.Errorf("%T: %v", ev, got)

@@ -42,38 +42,38 @@ func TestMain(m *testing.M) {
 }
 
 // ip runs one command of iproute2.
-func ip(t testing.TB, args ...string) {
-	t.Helper()
+func ip(tb testing.TB, args ...string) {
+	tb.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %v: %v\n%s", args, err, out)
+		tb.Fatalf("ip %v: %v\n%s", args, err, out)
 	}
 }
 
 // links makes wlan0 (10.1.0.2, default route) and wlan1 (10.2.0.2), each with the far end beside it.
-func links(t testing.TB) {
-	t.Helper()
-	ip(t, "link", "set", "lo", "up")
+func links(tb testing.TB) {
+	tb.Helper()
+	ip(tb, "link", "set", "lo", "up")
 	for i := range 2 {
 		link, far := fmt.Sprintf("wlan%d", i), fmt.Sprintf("ap%d", i)
-		ip(t, "link", "add", link, "type", "veth", "peer", "name", far)
-		t.Cleanup(func() { ip(t, "link", "del", link) })
-		ip(t, "link", "set", far, "up")
-		ip(t, "link", "set", link, "up")
-		ip(t, "addr", "add", fmt.Sprintf("10.%d.0.2/24", i+1), "dev", link)
+		ip(tb, "link", "add", link, "type", "veth", "peer", "name", far)
+		tb.Cleanup(func() { ip(tb, "link", "del", link) })
+		ip(tb, "link", "set", far, "up")
+		ip(tb, "link", "set", link, "up")
+		ip(tb, "addr", "add", fmt.Sprintf("10.%d.0.2/24", i+1), "dev", link)
 	}
-	ip(t, "route", "add", "default", "via", "10.1.0.1", "dev", "wlan0", "metric", "100")
+	ip(tb, "route", "add", "default", "via", "10.1.0.1", "dev", "wlan0", "metric", "100")
 }
 
 // watchHere starts the real watcher and waits until it has told of its start and fallen quiet.
-func watchHere(t testing.TB) <-chan struct{} {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func watchHere(tb testing.TB) <-chan struct{} {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
 	changed, done := make(chan struct{}, 1), make(chan error, 1)
 	go func() { done <- NewWatcher(slog.New(slog.NewTextHandler(os.Stderr, nil))).Watch(ctx, changed) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Watch = %v", err)
+			tb.Errorf("Watch = %v", err)
 		}
 	})
 	quiet(changed)
@@ -92,14 +92,14 @@ func quiet(changed <-chan struct{}) {
 }
 
 // until reads changed until the default way's source is want, and returns how long that took.
-func until(t testing.TB, changed <-chan struct{}, start time.Time, want string) time.Duration {
-	t.Helper()
+func until(tb testing.TB, changed <-chan struct{}, start time.Time, want string) time.Duration {
+	tb.Helper()
 	end := time.After(5 * time.Second)
 	for {
 		select {
 		case <-changed:
 		case <-end:
-			t.Fatalf("never told that the default way is by %q; it is by %v", want, here().Default)
+			tb.Fatalf("never told that the default way is by %q; it is by %v", want, here().Default)
 		}
 		if p := here().Default; !p.Up() && want == "" || p.Up() && p.Source.String() == want {
 			return time.Since(start)
@@ -147,12 +147,12 @@ func TestLabWatcherSeesEveryKindOfChange(t *testing.T) {
 }
 
 // flood makes the kernel send 1000 messages about routes.
-func flood(t testing.TB, net int) {
-	t.Helper()
+func flood(tb testing.TB, net int) {
+	tb.Helper()
 	batch := exec.Command("sh", "-c", fmt.Sprintf(
 		"for i in $(seq 0 999); do echo route add 10.%d.$((i/250)).$((i%%250))/32 via 10.2.0.9; done | ip -batch -", net))
 	if out, err := batch.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		tb.Fatalf("%v\n%s", err, out)
 	}
 }
 

@@ -78,7 +78,7 @@ func receive(read func(func(fd uintptr) bool) error, buf []byte) (kernel bool, e
 		}
 		return !errors.Is(failure, unix.EAGAIN)
 	})
-	if err := errors.Join(err, failure); err != nil {
+	if err = errors.Join(err, failure); err != nil {
 		return false, err
 	}
 	sender, is := from.(*unix.SockaddrNetlink)

@@ -236,6 +236,7 @@ func TestImpairments(t *testing.T) {
 
 // impaired sends count numbered datagrams 1 ms apart and returns what arrives.
 func impaired(t *testing.T, p Path, f Filter, count int) (got []int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := New(Config{Seed: 7, Default: p})
 		defer n.Close()
