@@ -373,7 +373,7 @@ func (c *Call) inDialog(d *dialog, method sipmsg.RequestMethod, contentType stri
 			req.AppendHeader(sipmsg.NewHeader("Allow", allowed))
 		}
 		if body != nil {
-			req.AppendHeader(sipmsg.NewHeader("Content-Type", cleanText(contentType)))
+			req.AppendHeader(contentTypeHeader(contentType))
 			req.SetBody(body)
 		}
 		return req

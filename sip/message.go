@@ -38,7 +38,7 @@ func (a *Account) Message(ctx context.Context, to uri.URI, contentType string, b
 		for _, x := range extra {
 			req.AppendHeader(sipmsg.NewHeader(cleanText(x.Name), cleanText(x.Value)))
 		}
-		req.AppendHeader(sipmsg.NewHeader("Content-Type", cleanText(contentType)))
+		req.AppendHeader(contentTypeHeader(contentType))
 		req.SetBody(body)
 		return req
 	}})

@@ -339,6 +339,17 @@ func (p *peer) await(start string) wireMessage {
 	}
 }
 
+// drain forgets what has come so far.
+func (p *peer) drain() {
+	for {
+		select {
+		case <-p.in:
+		default:
+			return
+		}
+	}
+}
+
 // quiet checks that nothing comes for d.
 func (p *peer) quiet(d time.Duration) {
 	p.t.Helper()

@@ -325,7 +325,7 @@ func (s *ServerSubscription) send(ctx context.Context, n NotifyOut) error {
 		req.AppendHeader(sipmsg.NewHeader("Event", headerValue(s.in.req, "Event", "o"))) // with its id
 		req.AppendHeader(sipmsg.NewHeader("Subscription-State", s.stateHeader(n)))
 		if len(n.Body) > 0 {
-			req.AppendHeader(sipmsg.NewHeader("Content-Type", cleanText(n.ContentType)))
+			req.AppendHeader(contentTypeHeader(n.ContentType))
 			req.SetBody(n.Body)
 		}
 		return req

@@ -74,6 +74,7 @@ type Subscription struct {
 
 	mu       sync.Mutex
 	over     bool
+	closing  bool // by Close: whatever ends it now is no error
 	err      error
 	notified bool
 	until    time.Time // when the subscription lapses
@@ -132,7 +133,10 @@ func (s *Subscription) end(err error) {
 		s.mu.Unlock()
 		return
 	}
-	s.over, s.err = true, err
+	s.over = true
+	if !s.closing {
+		s.err = err
+	}
 	s.mu.Unlock()
 	close(s.done)
 	s.ua.dialogs.remove(s.d.key())
@@ -151,6 +155,9 @@ func (s *Subscription) Refresh(ctx context.Context) error {
 
 // Close unsubscribes and waits a moment for the last NOTIFY.
 func (s *Subscription) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
 	err := s.subscribe(ctx, 0)
 	if err == nil {
 		select {
@@ -181,6 +188,11 @@ func (s *Subscription) subscribe(ctx context.Context, expires time.Duration) err
 		return ErrEnded
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+	select { // both may have been ready
+	case <-s.done:
+		return ErrEnded
+	default:
 	}
 	const maxIntervals = 3
 	for try := 0; ; try++ {
@@ -253,6 +265,7 @@ func (s *Subscription) keep() {
 	firstC := first.C
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	renewed := make(chan time.Duration, 1)
 	for {
 		select {
 		case <-s.poke:
@@ -266,7 +279,9 @@ func (s *Subscription) keep() {
 			}
 			firstC = nil
 		case <-timer.C:
-			timer.Reset(s.renew())
+			s.ua.wg.Go(func() { renewed <- s.renew() })
+		case pause := <-renewed:
+			timer.Reset(pause)
 		case <-s.done:
 			return
 		case <-s.ua.life.Done():
@@ -294,7 +309,17 @@ func (s *Subscription) renew() time.Duration {
 	until := s.until
 	s.mu.Unlock()
 	ctx, cancel := context.WithDeadline(s.ua.life, later(until, time.Now().Add(timerN)))
+	go func() { // what ends the subscription ends its refresh
+		select {
+		case <-s.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	err := s.subscribe(ctx, s.wanted())
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w to the refresh", ErrNoAnswer)
+	}
 	cancel()
 	switch {
 	case err == nil:

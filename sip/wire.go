@@ -165,6 +165,14 @@ func cleanText(s string) string {
 	}, s)
 }
 
+// contentTypeHeader never writes an empty value, which parsers refuse.
+func contentTypeHeader(v string) sipmsg.Header {
+	if v = cleanText(v); v == "" {
+		v = "text/plain"
+	}
+	return sipmsg.NewHeader("Content-Type", v)
+}
+
 // statusError makes the error of a final response.
 func statusError(res *sipmsg.Response) *StatusError {
 	e := &StatusError{Code: res.StatusCode, Reason: res.Reason, Warning: headerValue(res, "Warning")}
@@ -174,7 +182,7 @@ func statusError(res *sipmsg.Response) *StatusError {
 	return e
 }
 
-// sessionBody gives the session description in a message: the body, or the SDP part of a multipart one.
+// bodyType is the content type in lower case without parameters.
 func bodyType(msg interface {
 	ContentType() *sipmsg.ContentTypeHeader
 }) string {
