@@ -1,0 +1,468 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/peregrine-softphone/peregrine/sip"
+	"github.com/peregrine-softphone/peregrine/sip/uri"
+)
+
+// maxAccounts bounds the accounts of a profile.
+const maxAccounts = 16
+
+// accountEntry is an account as accounts.json keeps it; the password is elsewhere.
+type accountEntry struct {
+	Address       string      `json:"address"` // sip:alice@info.test; of a LAN account sip:alice
+	Kind          AccountKind `json:"kind"`
+	DisplayName   string      `json:"display_name,omitempty"`
+	AuthUser      string      `json:"auth_user,omitempty"`
+	Proxy         string      `json:"proxy,omitempty"`
+	Transport     string      `json:"transport,omitempty"`
+	PasswordStore string      `json:"password_store,omitempty"`
+}
+
+// account is one account of the engine. Fields below state are guarded by Engine.mu.
+type account struct {
+	entry accountEntry
+	aor   uri.URI // of a LAN account with an empty host
+
+	proxy   uri.URI      // where requests go; zero: to the server of the address
+	begun   bool         // startAccount has been called
+	sip     *sip.Account // nil until started
+	problem *UserError   // why it could not be started; nil: fine
+	leave   context.CancelFunc
+}
+
+// id is the name of the account inside the engine and in package sip.
+func (a *account) id() string { return a.entry.Address }
+
+func (e *Engine) loadAccounts() error {
+	var entries []accountEntry
+	err := loadJSON(filepath.Join(e.cfg.Profile, fileAccounts), &entries)
+	for _, entry := range entries {
+		aor, perr := parseAccount(entry.Kind, entry.Address)
+		if perr != nil || len(e.accounts) >= maxAccounts {
+			err = errors.Join(err, fmt.Errorf("account %q left out: %w", entry.Address, perr))
+			continue
+		}
+		e.accounts = append(e.accounts, &account{entry: entry, aor: aor})
+	}
+	return err
+}
+
+// saveAccountsLocked writes accounts.json. The caller holds e.mu.
+func (e *Engine) saveAccountsLocked() error {
+	entries := make([]accountEntry, len(e.accounts))
+	for i, a := range e.accounts {
+		entries[i] = a.entry
+	}
+	if err := saveJSON(filepath.Join(e.cfg.Profile, fileAccounts), entries); err != nil {
+		return saveFailed(err)
+	}
+	return nil
+}
+
+// parseAccount reads the address of an account. That of a LAN account is a name alone.
+func parseAccount(kind AccountKind, address string) (uri.URI, error) {
+	if kind == AccountLAN {
+		name := strings.TrimPrefix(address, "sip:")
+		if i := strings.IndexByte(name, '@'); i >= 0 {
+			name = name[:i]
+		}
+		u, err := uri.Parse("sip:" + name + "@lan.invalid")
+		if name == "" || err != nil {
+			return uri.URI{}, &UserError{Sentence: "Choose a name of letters and digits; others call you by it.", Err: err}
+		}
+		u.Host = ""
+		return u, nil
+	}
+	u, err := uri.FromUser(address, "")
+	if err != nil {
+		return uri.URI{}, &UserError{Sentence: err.Error(), Err: err}
+	}
+	if u.User == "" {
+		return uri.URI{}, userErrorf("The address needs a name and a domain, like alice@example.org.")
+	}
+	return u.AOR(), nil
+}
+
+// AddAccount stores an account and begins to use it. It returns as soon as the account is stored;
+// AwaitAccount waits for the server's answer. Adding an address again replaces that account.
+func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
+	a, err := newAccount(spec)
+	if err != nil {
+		return err
+	}
+	if a.entry.Kind == AccountSIP && spec.Password != "" {
+		if err := e.secrets.put(ctx, a.entry.PasswordStore, a.id(), spec.Password); err != nil {
+			return err
+		}
+	}
+	old, err := e.putAccount(a)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		e.stopAccount(ctx, old)
+	}
+	if !e.spawn(func(ctx context.Context) {
+		e.startAccount(ctx, a)
+		e.watchBuddies()
+	}) {
+		return errNotRunning
+	}
+	return nil
+}
+
+func newAccount(spec AccountSpec) (*account, error) {
+	if spec.Kind == "" {
+		spec.Kind = AccountSIP
+	}
+	aor, err := parseAccount(spec.Kind, spec.Address)
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Transport {
+	case "", "udp", "tcp", "tls":
+	default:
+		return nil, userErrorf("The transport can be udp, tcp or tls, not %q.", spec.Transport)
+	}
+	if spec.Proxy != "" {
+		if _, err := parseProxy(spec.Proxy); err != nil {
+			return nil, err
+		}
+	}
+	if spec.PasswordStore == "" {
+		spec.PasswordStore = StoreKeyring
+	}
+	address := aor.String()
+	if spec.Kind == AccountLAN {
+		address = "sip:" + aor.User
+	}
+	return &account{aor: aor, entry: accountEntry{
+		Address: address, Kind: spec.Kind, DisplayName: spec.DisplayName, AuthUser: spec.AuthUser,
+		Proxy: spec.Proxy, Transport: spec.Transport, PasswordStore: spec.PasswordStore,
+	}}, nil
+}
+
+// parseProxy reads a proxy as people write it: host, host:port, or a SIP URI.
+func parseProxy(s string) (uri.URI, error) {
+	if !strings.HasPrefix(s, "sip:") && !strings.HasPrefix(s, "sips:") {
+		s = "sip:" + s
+	}
+	u, err := uri.Parse(s)
+	if err != nil {
+		return uri.URI{}, &UserError{Sentence: fmt.Sprintf("%q is not the address of a server. Write it like sip.example.org or 192.0.2.1:5060.", s), Err: err}
+	}
+	return u, nil
+}
+
+// putAccount stores a in the list, in the place of one with the same address, which it returns.
+func (e *Engine) putAccount(a *account) (old *account, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	before := slices.Clone(e.accounts)
+	if i := slices.IndexFunc(e.accounts, func(b *account) bool { return b.id() == a.id() }); i >= 0 {
+		old, e.accounts[i] = e.accounts[i], a
+	} else if len(e.accounts) >= maxAccounts {
+		return nil, userErrorf("There are %d accounts already, more than anyone was thought to need. Remove one first.", maxAccounts)
+	} else {
+		e.accounts = append(e.accounts, a)
+	}
+	if err := e.saveAccountsLocked(); err != nil {
+		e.accounts = before
+		return nil, err
+	}
+	e.changedLocked()
+	return old, nil
+}
+
+// RemoveAccount forgets an account and its password, after telling its server.
+func (e *Engine) RemoveAccount(ctx context.Context, address string) error {
+	a, err := e.findAccount(address)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.accounts = slices.DeleteFunc(e.accounts, func(b *account) bool { return b == a })
+	err = e.saveAccountsLocked()
+	e.changedLocked()
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	e.stopAccount(ctx, a)
+	if a.entry.Kind == AccountDemo {
+		e.leaveDemo(ctx)
+	}
+	if a.entry.Kind == AccountSIP {
+		if err := e.secrets.remove(ctx, a.entry.PasswordStore, a.id()); err != nil && !errors.Is(err, errNoSecret) {
+			e.log.WarnContext(ctx, "password not removed", "account", a.id(), "err", err)
+		}
+	}
+	e.watchBuddies()
+	return nil
+}
+
+// findAccount finds an account by what a person calls it.
+func (e *Engine) findAccount(address string) (*account, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	want := address
+	if u, err := uri.FromUser(address, ""); err == nil {
+		want = u.AOR().String()
+	}
+	for _, a := range e.accounts {
+		if a.id() == want || a.id() == address || a.entry.Kind == AccountLAN && lanMatches(a, address) {
+			return a, nil
+		}
+	}
+	return nil, userErrorf("There is no account %s.", address)
+}
+
+// lanMatches tells whether address is the LAN account a: its name, with or without an IP address behind.
+func lanMatches(a *account, address string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(address, "sip:"), "@")
+	return name == a.aor.User
+}
+
+// startAccount gives an account to the user agent, once.
+func (e *Engine) startAccount(ctx context.Context, a *account) {
+	e.mu.Lock()
+	begun := a.begun
+	a.begun = true
+	e.mu.Unlock()
+	if begun {
+		return
+	}
+	cfg := sip.AccountConfig{
+		ID: a.id(), AOR: a.aor, DisplayName: a.entry.DisplayName, AuthUser: a.entry.AuthUser,
+		Transport: a.entry.Transport, Register: a.entry.Kind != AccountLAN,
+	}
+	err := e.completeConfig(ctx, a, &cfg)
+	var started *sip.Account
+	if err == nil {
+		started, err = e.ua.AddAccount(cfg)
+	}
+	if err == nil {
+		e.mover.accountStarted(a)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		a.problem = explain(aboutRegistration, a.aor.Host, err)
+	} else {
+		a.sip, a.problem = started, nil
+	}
+	out := e.accountLocked(a)
+	e.emit(Event{Kind: EventAccount, Account: &out})
+	e.changedLocked()
+}
+
+// completeConfig adds what is not in accounts.json: the password and the proxy.
+func (e *Engine) completeConfig(ctx context.Context, a *account, cfg *sip.AccountConfig) error {
+	if a.entry.Proxy != "" {
+		proxy, err := parseProxy(a.entry.Proxy)
+		if err != nil {
+			return err
+		}
+		cfg.Proxy = &proxy
+		e.mu.Lock()
+		a.proxy = proxy
+		e.mu.Unlock()
+	}
+	switch a.entry.Kind {
+	case AccountSIP:
+		password, err := e.secrets.get(ctx, a.entry.PasswordStore, a.id())
+		if err != nil && !errors.Is(err, errNoSecret) {
+			return &UserError{
+				Sentence: "The password could not be read from where it is kept. Add the account again with its password.",
+				Detail:   err.Error(), Err: err,
+			}
+		}
+		cfg.Password = password
+	case AccountDemo:
+		return e.enterDemo(ctx, a, cfg)
+	case AccountLAN:
+	}
+	return nil
+}
+
+// stopAccount un-registers an account and ends its calls.
+func (e *Engine) stopAccount(ctx context.Context, a *account) {
+	e.mu.Lock()
+	running, leave := a.sip, a.leave
+	a.sip, a.leave = nil, nil
+	e.mu.Unlock()
+	e.mover.accountStopped(a.id())
+	if running != nil {
+		if err := e.ua.RemoveAccount(ctx, a.id()); err != nil {
+			e.log.InfoContext(ctx, "account not un-registered", "account", a.id(), "err", err)
+		}
+	}
+	if leave != nil {
+		leave()
+	}
+}
+
+// accountLocked describes an account. The caller holds e.mu.
+func (e *Engine) accountLocked(a *account) Account {
+	out := Account{
+		Address: a.entry.Address, Kind: a.entry.Kind, DisplayName: a.entry.DisplayName,
+		Transport: a.entry.Transport, Proxy: a.entry.Proxy, State: AccountRegistering,
+	}
+	if a.entry.Kind == AccountLAN {
+		out.Address = e.lanAddressLocked(a)
+	}
+	if a.problem != nil {
+		out.State, out.Reason, out.Detail = AccountFailed, a.problem.Sentence, a.problem.Detail
+		return out
+	}
+	if a.sip == nil {
+		return out
+	}
+	st := a.sip.State()
+	if st.Contact.Host != "" {
+		out.Contact = st.Contact.String()
+	}
+	if out.Transport == "" {
+		out.Transport = st.Transport
+	}
+	if !st.ExpiresAt.IsZero() {
+		out.ExpiresIn = max(0, int(time.Until(st.ExpiresAt)/time.Second))
+	}
+	switch st.Registration {
+	case sip.Registered:
+		out.State = AccountRegistered
+		if a.entry.Kind == AccountLAN && !e.network.Up {
+			out.State = AccountOffline
+		}
+	case sip.Registering, sip.Offline: // offline is what an account is for a moment before it registers
+		out.State = AccountRegistering
+	case sip.Failed:
+		out.State = AccountFailed
+		if !e.network.Up && !numeric(a.proxy).Addr().IsLoopback() {
+			out.State = AccountOffline
+		}
+		why := explain(aboutRegistration, a.aor.Host, st.Err)
+		out.Reason, out.Detail = why.Sentence, why.Detail
+	}
+	return out
+}
+
+// lanAddressLocked is how others reach a LAN account now. The caller holds e.mu.
+func (e *Engine) lanAddressLocked(a *account) string {
+	addr, err := netip.ParseAddr(e.network.Address)
+	if err != nil {
+		return a.entry.Address // no network: the name alone
+	}
+	u := a.aor
+	u.Host = addr.String()
+	if port := e.ua.Port(); port != defaultPort {
+		u.Port = port
+	}
+	return u.String()
+}
+
+// defaultPort is SIP's (RFC 3261 19.1.2).
+const defaultPort = 5060
+
+// settleTimeout is how long AwaitAccount waits: longer than a server on the Internet takes, shorter
+// than the patience of a person at a command line.
+const settleTimeout = 4 * time.Second
+
+// AwaitAccount waits until an account is registered or has failed, a few seconds at the most, and
+// describes it.
+func (e *Engine) AwaitAccount(ctx context.Context, address string) (Account, error) {
+	a, err := e.findAccount(address)
+	if err != nil {
+		return Account{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	return awaitState(ctx, e, func() (Account, bool) {
+		out := e.accountLocked(a)
+		return out, out.State != AccountRegistering
+	}), nil
+}
+
+// awaitState calls get, with e.mu held, at each change until it is done or ctx ends.
+func awaitState[T any](ctx context.Context, e *Engine, get func() (T, bool)) T {
+	for {
+		e.mu.Lock()
+		v, settled := get()
+		next, stopped := e.next, e.stopped
+		e.mu.Unlock()
+		if settled || stopped {
+			return v
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return v
+		}
+	}
+}
+
+// route finds what a person or a buddy entry means by address, and the account to reach it with.
+func (e *Engine) route(address string) (uri.URI, *sip.Account, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.accounts) == 0 {
+		return uri.URI{}, nil, userErrorf("There is no account yet. Add one first, or try the demo.")
+	}
+	domain := ""
+	if def := e.accounts[0]; def.entry.Kind != AccountLAN {
+		domain = def.aor.Host
+	}
+	to, err := uri.FromUser(address, domain)
+	if err != nil {
+		return uri.URI{}, nil, &UserError{Sentence: err.Error(), Err: err}
+	}
+	a := e.accountForLocked(to)
+	if a.sip == nil {
+		if a.problem != nil {
+			return uri.URI{}, nil, a.problem
+		}
+		return uri.URI{}, nil, userErrorf("The account %s is still being set up. Try again in a moment.", a.entry.Address)
+	}
+	return to, a.sip, nil
+}
+
+// accountForLocked chooses the account for a target: the one of its domain; for an IP address a LAN
+// account; else the first. The caller holds e.mu, and there is an account.
+func (e *Engine) accountForLocked(to uri.URI) *account {
+	_, err := netip.ParseAddr(strings.Trim(to.Host, "[]"))
+	numeric := err == nil
+	for _, a := range e.accounts {
+		if a.entry.Kind == AccountLAN && numeric || a.entry.Kind != AccountLAN && strings.EqualFold(a.aor.Host, to.Host) {
+			return a
+		}
+	}
+	return e.accounts[0]
+}
+
+// accountChanged is told by the user agent that a registration changed.
+func (e *Engine) accountChanged(s *sip.Account) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.accounts {
+		if a.id() != s.ID() {
+			continue
+		}
+		if a.sip == nil {
+			a.sip = s // the first change can come before AddAccount returns
+		}
+		out := e.accountLocked(a)
+		e.emit(Event{Kind: EventAccount, Account: &out})
+		e.changedLocked()
+		return
+	}
+}

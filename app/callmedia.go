@@ -1,0 +1,279 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/peregrine-softphone/peregrine/media"
+	"github.com/peregrine-softphone/peregrine/sip"
+)
+
+// startMedia opens sockets and devices of a call and lets its session run until the call ends.
+func (e *Engine) startMedia(c *call) (*media.Session, error) {
+	m, err := e.newSession(c)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	if c.media != nil || !c.live() {
+		e.mu.Unlock()
+		m.Close()
+		return nil, userErrorf("That call is being answered or has ended.")
+	}
+	c.media = m
+	e.mu.Unlock()
+	started := e.spawn(func(ctx context.Context) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		e.mu.Lock()
+		if !c.live() {
+			e.mu.Unlock()
+			return
+		}
+		c.stop = cancel
+		e.mu.Unlock()
+		if err := m.Run(ctx); err != nil && !errors.Is(err, media.ErrClosed) {
+			e.log.WarnContext(ctx, "media session failed", "call", c.id, "err", err)
+		}
+	})
+	if !started {
+		m.Close()
+		return nil, errNotRunning
+	}
+	return m, nil
+}
+
+// session gives the media of a call in which something can be changed: one that is established.
+func (e *Engine) session(id string) (*call, *media.Session, error) {
+	c, err := e.liveCall(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.media == nil || c.sip == nil || c.rec.AnsweredAt.IsZero() {
+		return nil, nil, userErrorf("Nobody has answered that call yet.")
+	}
+	return c, c.media, nil
+}
+
+// Hold puts a call on hold: the other side is told, and no sound flows.
+func (e *Engine) Hold(ctx context.Context, id string) error { return e.hold(ctx, id, true) }
+
+// Resume takes a call off hold; others are put on hold.
+func (e *Engine) Resume(ctx context.Context, id string) error { return e.hold(ctx, id, false) }
+
+func (e *Engine) hold(ctx context.Context, id string, on bool) error {
+	c, m, err := e.session(id)
+	if err != nil {
+		return err
+	}
+	if m.Stats().LocalHold == on {
+		return nil
+	}
+	if !on {
+		e.holdOthers(ctx, c)
+	}
+	m.SetHold(on)
+	if err := c.sip.Reinvite(ctx); err != nil {
+		if sip.CodeOf(err) != 0 && !errors.Is(err, sip.ErrTransport) {
+			m.SetHold(!on) // the peer said no: things are as they were
+		}
+		return explain(aboutCall, c.rec.PeerName, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refreshMediaLocked(c)
+	return nil
+}
+
+// holdOthers puts every other established call on hold, so that one is heard at a time.
+func (e *Engine) holdOthers(ctx context.Context, but *call) {
+	e.mu.Lock()
+	var others []string
+	for _, c := range e.calls {
+		if c != but && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
+			others = append(others, c.id)
+		}
+	}
+	e.mu.Unlock()
+	for _, id := range others {
+		if err := e.Hold(ctx, id); err != nil {
+			e.log.InfoContext(ctx, "other call not put on hold", "call", id, "err", err)
+		}
+	}
+}
+
+// Mute sends silence in place of the microphone, or stops doing so.
+func (e *Engine) Mute(_ context.Context, id string, on bool) error {
+	c, m, err := e.session(id)
+	if err != nil {
+		return err
+	}
+	m.SetMuted(on)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.rec.Muted = on
+	e.emitCallLocked(c)
+	return nil
+}
+
+// Codec changes the codec of a call by re-INVITE; the old one goes on until the other side agrees,
+// and for good when it does not.
+func (e *Engine) Codec(ctx context.Context, id, name string) error {
+	c, m, err := e.session(id)
+	if err != nil {
+		return err
+	}
+	st := m.Stats()
+	i := slices.IndexFunc(st.Codecs, func(s string) bool { return strings.EqualFold(s, name) })
+	if i < 0 {
+		return userErrorf("%s and you have these in common: %s. Choose one of them.", c.rec.PeerName, strings.Join(st.Codecs, ", "))
+	}
+	order := slices.Concat(st.Codecs[i:i+1], st.Codecs[:i], st.Codecs[i+1:])
+	m.SetCodecs(order)
+	if err := c.sip.Reinvite(ctx); err != nil {
+		m.SetCodecs(st.Codecs)
+		return explain(aboutCall, c.rec.PeerName, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refreshMediaLocked(c)
+	return nil
+}
+
+// DTMF sends digits (0-9 * # A-D) as telephone events (RFC 4733), or by INFO when the other side
+// does not take them.
+func (e *Engine) DTMF(ctx context.Context, id, digits string) error {
+	digits = strings.ToUpper(digits)
+	if digits == "" || len(digits) > 64 || strings.Trim(digits, "0123456789*#ABCD") != "" {
+		return userErrorf("Tones are the digits 0 to 9, *, # and A to D.")
+	}
+	c, m, err := e.session(id)
+	if err != nil {
+		return err
+	}
+	err = m.DTMF(ctx, digits)
+	if !errors.Is(err, media.ErrNoDTMF) {
+		if err != nil {
+			return explain(aboutCall, c.rec.PeerName, err)
+		}
+		return nil
+	}
+	for _, d := range digits {
+		body := "Signal=" + string(d) + "\r\nDuration=160\r\n"
+		if err := c.sip.Info(ctx, "application/dtmf-relay", []byte(body)); err != nil {
+			return explain(aboutCall, c.rec.PeerName, err)
+		}
+	}
+	return nil
+}
+
+// Who holds a call.
+const (
+	heldByUs   = "us"
+	heldByPeer = "peer"
+	heldByBoth = "both"
+)
+
+// refreshMediaLocked copies what the media knows into the record of an answered call. The caller holds e.mu.
+func (e *Engine) refreshMediaLocked(c *call) {
+	if c.media == nil || !c.live() {
+		return
+	}
+	st := c.media.Stats()
+	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
+	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
+	c.rec.Quality = quality(st)
+	c.rec.HandOffs = handOffs(c.moves, st.HandOffs)
+	if !c.rec.AnsweredAt.IsZero() {
+		c.rec.State, c.rec.HeldBy = CallEstablished, ""
+		switch {
+		case st.LocalHold && st.RemoteHold:
+			c.rec.State, c.rec.HeldBy = CallHeld, heldByBoth
+		case st.LocalHold:
+			c.rec.State, c.rec.HeldBy = CallHeld, heldByUs
+		case st.RemoteHold:
+			c.rec.State, c.rec.HeldBy = CallHeld, heldByPeer
+		}
+	}
+	e.tellBackLocked(c)
+	e.noteDevicesLocked(st)
+	if before != c.rec.State || heldBefore != c.rec.HeldBy || codecBefore != c.rec.Codec {
+		e.emitCallLocked(c)
+		e.callsChangedLocked()
+	}
+}
+
+// noteDevicesLocked turns trouble with microphone or speaker into a sentence. The caller holds e.mu.
+func (e *Engine) noteDevicesLocked(st media.Stats) {
+	trouble := ""
+	switch {
+	case st.RecorderProblem != "" && st.PlayerProblem != "":
+		trouble = "Microphone and speaker do not work: " + st.PlayerProblem
+	case st.RecorderProblem != "":
+		trouble = "The microphone does not work: " + st.RecorderProblem
+	case st.PlayerProblem != "":
+		trouble = "The speaker does not work: " + st.PlayerProblem
+	}
+	if trouble != e.trouble {
+		e.trouble = trouble
+		e.changedLocked()
+	}
+}
+
+func quality(st media.Stats) Quality {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Quality{
+		PacketsSent: st.PacketsSent, PacketsReceived: st.PacketsReceived, Lost: st.Lost, LossPercent: st.LossPercent,
+		JitterMS: ms(st.Jitter), RTTMS: ms(st.RTT), DelayMS: ms(st.Delay), MOS: st.MOS, Bars: bars(st.MOS),
+		LevelIn: st.LevelIn, LevelOut: st.LevelOut,
+	}
+}
+
+// bars shows an estimated MOS as bars, at the borders of ITU-T G.109's categories (best 4.34, high
+// 4.03, medium 3.60, low 3.10), moved down a little since narrow-band codecs end at 4.4.
+func bars(mos float64) int {
+	switch {
+	case mos == 0:
+		return 0
+	case mos >= 4:
+		return 4
+	case mos >= 3.6:
+		return 3
+	case mos >= 3.1:
+		return 2
+	}
+	return 1
+}
+
+// measureEvery is how often the figures of live calls are looked at; levels move as quickly as an eye follows.
+const measureEvery = 250 * time.Millisecond
+
+// measure keeps the figures of live calls fresh until ctx ends.
+func (e *Engine) measure(ctx context.Context) error {
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			e.refreshQuality()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (e *Engine) refreshQuality() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.calls {
+		if c.live() && c.media != nil {
+			e.refreshMediaLocked(c)
+			e.changedLocked()
+		}
+	}
+}

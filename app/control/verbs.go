@@ -1,0 +1,319 @@
+package control
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/peregrine-softphone/peregrine/app"
+)
+
+// Param is one argument of a verb.
+type Param struct {
+	Name     string // key in Args; for a flag, what follows the two dashes
+	Flag     bool   // given as --NAME VALUE
+	Switch   bool   // given as --NAME alone; its value is "true"
+	Optional bool   // a positional one that may be missing; flags always may
+	Rest     bool   // takes all the words that are left
+	Secret   bool   // never given on the command line: read from standard input when --NAME-stdin is there
+}
+
+// Verb is one thing a client can ask for. The same table serves the socket and the command line.
+type Verb struct {
+	Name   string // "account add": one or two words
+	Params []Param
+	Help   string
+	run    func(ctx context.Context, e *app.Engine, a Args) (any, error)
+}
+
+func need(name string) Param { return Param{Name: name} }
+func may(name string) Param  { return Param{Name: name, Optional: true} }
+func rest(name string) Param { return Param{Name: name, Rest: true} }
+func flag(name string) Param { return Param{Name: name, Flag: true} }
+
+// done is the result of a verb that has nothing more to say.
+type done struct{}
+
+func find(name string) (Verb, bool) {
+	for _, v := range Verbs() {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return Verb{}, false
+}
+
+// Verbs gives the table, in the order help prints it. `run`, `watch` and `quit` are not in it: they
+// are about the instance itself.
+func Verbs() []Verb {
+	var all []Verb
+	for _, part := range [][]Verb{accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), messageVerbs(), systemVerbs()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func accountVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "account add", Help: "add a SIP account; --lan NAME@ needs no server",
+			Params: []Param{need("address"), {Name: "password", Secret: true}, flag("password-store"), flag("proxy"), flag("transport"),
+				flag("display"), flag("auth-user"), {Name: "lan", Switch: true}},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				spec := app.AccountSpec{
+					Address: a["address"], Password: a["password"], PasswordStore: a["password-store"], Proxy: a["proxy"],
+					Transport: a["transport"], DisplayName: a["display"], AuthUser: a["auth-user"],
+				}
+				if a["lan"] != "" {
+					spec.Kind = app.AccountLAN
+				}
+				if err := e.AddAccount(ctx, spec); err != nil {
+					return nil, err
+				}
+				return e.AwaitAccount(ctx, spec.Address)
+			},
+		},
+		{
+			Name: "account list", Help: "the accounts and whether they are registered",
+			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Snapshot().Accounts, nil },
+		},
+		{
+			Name: "account remove", Help: "forget an account and its password", Params: []Param{need("address")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.RemoveAccount(ctx, a["address"])
+			},
+		},
+		{
+			Name: "demo", Help: "enter the built-in demo domain, with a buddy that echoes",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return done{}, e.StartDemo(ctx) },
+		},
+	}
+}
+
+func buddyVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "buddy add", Help: "add a buddy, or change the name and group of one",
+			Params: []Param{need("address"), flag("name"), flag("group")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.AddBuddy(ctx, a["address"], a["name"], a["group"]); err != nil {
+					return nil, err
+				}
+				return e.Buddy(a["address"])
+			},
+		},
+		{
+			Name: "buddy list", Help: "the buddies and their presence",
+			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Snapshot().Buddies, nil },
+		},
+		{
+			Name: "buddy remove", Help: "take a buddy off the list", Params: []Param{need("address")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.RemoveBuddy(ctx, a["address"])
+			},
+		},
+	}
+}
+
+func presenceVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "presence set", Help: "online, away, busy, on_the_phone, lunch or offline (appear so)",
+			Params: []Param{need("status"), flag("note")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.SetPresence(ctx, app.Presence(a["status"]), a["note"]); err != nil {
+					return nil, err
+				}
+				return e.Snapshot().Self, nil
+			},
+		},
+		{
+			Name: "presence show", Help: "own presence, and that of every buddy",
+			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) {
+				s := e.Snapshot()
+				return struct {
+					app.Self
+					Buddies []app.Buddy `json:"buddies"`
+				}{s.Self, s.Buddies}, nil
+			},
+		},
+	}
+}
+
+// onCall makes a verb that acts on one call, by default the only one it can act on.
+func onCall(name, help string, act func(*app.Engine, context.Context, string) error, states ...app.CallState) Verb {
+	return Verb{Name: name, Help: help, Params: []Param{may("call")}, run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+		id, err := e.PickCall(a["call"], states...)
+		if err != nil {
+			return nil, err
+		}
+		if err := act(e, ctx, id); err != nil {
+			return nil, err
+		}
+		return e.CallByID(id)
+	}}
+}
+
+func callVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "call", Help: "call somebody", Params: []Param{need("address"), {Name: "video", Switch: true}},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				id, err := e.Call(ctx, a["address"], a["video"] != "")
+				if err != nil {
+					return nil, err
+				}
+				return e.CallByID(id)
+			},
+		},
+		onCall("answer", "take an incoming call", (*app.Engine).Answer, app.CallIncoming),
+		onCall("decline", "refuse an incoming call", (*app.Engine).Decline, app.CallIncoming),
+		onCall("hangup", "end a call", (*app.Engine).Hangup,
+			app.CallEstablished, app.CallHeld, app.CallCalling, app.CallRinging, app.CallIncoming),
+		onCall("hold", "put a call on hold", (*app.Engine).Hold, app.CallEstablished, app.CallHeld),
+		onCall("resume", "take a call off hold", (*app.Engine).Resume, app.CallHeld),
+		onCall("mute", "send silence", func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, true) },
+			app.CallEstablished, app.CallHeld),
+		onCall("unmute", "send sound again", func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, false) },
+			app.CallEstablished, app.CallHeld),
+		{
+			Name: "calls", Help: "the calls: state, codec, quality, hand-offs",
+			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Calls(), nil },
+		},
+		{
+			Name: "codec", Help: "change the codec of a call", Params: []Param{need("call"), need("name")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.Codec(ctx, a["call"], a["name"]); err != nil {
+					return nil, err
+				}
+				return e.CallByID(a["call"])
+			},
+		},
+		{
+			Name: "dtmf", Help: "send tones: 0-9 * # A-D", Params: []Param{need("call"), need("digits")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.DTMF(ctx, a["call"], a["digits"])
+			},
+		},
+		{
+			Name: "transfer", Help: "hand a call on to another address", Params: []Param{need("call"), need("address")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.Transfer(ctx, a["call"], a["address"])
+			},
+		},
+	}
+}
+
+func messageVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "message", Help: "send an instant message", Params: []Param{need("address"), rest("text")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				m, err := e.Message(ctx, a["address"], a["text"])
+				if err != nil {
+					return nil, err
+				}
+				return e.AwaitMessage(ctx, m)
+			},
+		},
+		{
+			Name: "messages", Help: "the conversation with somebody, oldest first", Params: []Param{need("address"), flag("limit")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				limit := 200
+				if s := a["limit"]; s != "" {
+					n, err := strconv.Atoi(s)
+					if err != nil || n < 1 {
+						return nil, &app.UserError{Sentence: "--limit takes a number of messages, at least 1."}
+					}
+					limit = n
+				}
+				return e.Messages(ctx, a["address"], limit)
+			},
+		},
+		{
+			Name: "retry", Help: "send a message again that did not get through", Params: []Param{need("message")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.RetryMessage(ctx, a["message"])
+			},
+		},
+		{
+			Name: "mark-read", Help: "count the messages of a chat as read", Params: []Param{need("address")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.MarkRead(ctx, a["address"])
+			},
+		},
+	}
+}
+
+// status is the answer to the verb of that name: the snapshot without its long lists.
+type status struct {
+	Version  string        `json:"version"`
+	Profile  string        `json:"profile"`
+	Self     app.Self      `json:"self"`
+	Accounts []app.Account `json:"accounts"`
+	Network  app.Network   `json:"network"`
+	Audio    app.Audio     `json:"audio"`
+	Buddies  int           `json:"buddies"`
+	Calls    int           `json:"calls"` // live ones
+	Unread   int           `json:"unread"`
+	Notices  []app.Notice  `json:"notices"`
+}
+
+func systemVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "status", Help: "how things stand",
+			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return statusOf(e), nil },
+		},
+		{
+			Name: "set", Help: "change a setting", Params: []Param{need("key"), need("value")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.Set(ctx, a["key"], a["value"]); err != nil {
+					return nil, err
+				}
+				return settingOf(ctx, e, a["key"])
+			},
+		},
+		{
+			Name: "get", Help: "read a setting", Params: []Param{need("key")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) { return settingOf(ctx, e, a["key"]) },
+		},
+		{
+			Name: "devices", Help: "microphones and speakers",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return e.Devices(ctx) },
+		},
+		{
+			Name: "dismiss", Help: "take a notice away", Params: []Param{need("notice")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.DismissNotice(ctx, a["notice"])
+			},
+		},
+	}
+}
+
+func statusOf(e *app.Engine) status {
+	s := e.Snapshot()
+	out := status{
+		Version: e.Version(), Profile: s.Profile, Self: s.Self, Accounts: s.Accounts, Network: s.Network,
+		Audio: s.Audio, Buddies: len(s.Buddies), Notices: s.Notices,
+	}
+	for _, c := range s.Calls {
+		if c.State != app.CallEnded {
+			out.Calls++
+		}
+	}
+	for _, c := range s.Chats {
+		out.Unread += c.Unread
+	}
+	return out
+}
+
+func settingOf(ctx context.Context, e *app.Engine, key string) (any, error) {
+	v, err := e.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Key   string `json:"key"`
+		Value string `json:"value"`
+	}{key, v}, nil
+}

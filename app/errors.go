@@ -1,0 +1,143 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/peregrine-softphone/peregrine/sip"
+)
+
+// userErrorf makes a UserError with a sentence alone.
+func userErrorf(format string, args ...any) *UserError {
+	return &UserError{Sentence: fmt.Sprintf(format, args...)}
+}
+
+// notYet answers a verb whose feature comes with a later version.
+func notYet(what string) error { return userErrorf("%s is not available yet.", what) }
+
+func saveFailed(err error) error {
+	return &UserError{
+		Sentence: "The profile could not be saved. Is the disk full or the profile folder read-only?",
+		Detail:   err.Error(), Err: err,
+	}
+}
+
+// subject is what a failed request was about; it completes the sentences.
+type subject int
+
+const (
+	aboutRegistration subject = iota
+	aboutCall
+	aboutMessage
+	aboutPresence
+)
+
+// explain turns an error of package sip into a sentence for a person. who is the other side's name,
+// or for aboutRegistration the server's.
+func explain(about subject, who string, err error) *UserError {
+	if err == nil {
+		return nil
+	}
+	var user *UserError
+	if errors.As(err, &user) {
+		return user
+	}
+	var status *sip.StatusError
+	if errors.As(err, &status) {
+		detail := fmt.Sprintf("%d %s", status.Code, status.Reason)
+		return &UserError{Sentence: statusSentence(about, who, status.Code), Detail: detail, Err: err}
+	}
+	return &UserError{Sentence: transportSentence(about, who, err), Detail: err.Error(), Err: err}
+}
+
+// statusSentence says what a SIP final response means for the user (RFC 3261 21).
+func statusSentence(about subject, who string, code int) string {
+	if s, ok := commonStatus(who, code); ok {
+		return s
+	}
+	switch about {
+	case aboutRegistration:
+		return registrationStatus(who, code)
+	case aboutCall:
+		return callStatus(who, code)
+	case aboutMessage, aboutPresence:
+	}
+	switch {
+	case code == 404 || code == 480 || code == 410 || code == 604:
+		return fmt.Sprintf("%s cannot be reached now. Try again later.", who)
+	case code == 413 || code == 513:
+		return "The message is too long for the other side. Send it in parts."
+	case code == 415:
+		return fmt.Sprintf("%s cannot read this kind of message.", who)
+	case code >= 500 && code < 600:
+		return "The server has a problem. Try again later."
+	}
+	return fmt.Sprintf("%s did not accept it.", who)
+}
+
+func commonStatus(who string, code int) (string, bool) {
+	switch code {
+	case 401, 407:
+		return "The server did not accept the password. Check it and try again.", true
+	case 403:
+		return "The server refused this. Ask whoever runs it whether your account may do it.", true
+	case 408, 504:
+		return fmt.Sprintf("%s did not answer in time. Try again later.", who), true
+	case 503:
+		return "The server is too busy or under repair. Try again later.", true
+	}
+	return "", false
+}
+
+func registrationStatus(who string, code int) string {
+	switch {
+	case code == 404 || code == 604:
+		return fmt.Sprintf("%s does not know this address. Check its spelling.", who)
+	case code >= 500 && code < 600:
+		return fmt.Sprintf("%s has a problem. Peregrine keeps trying.", who)
+	}
+	return fmt.Sprintf("%s refused the account. Check the address and the password.", who)
+}
+
+func callStatus(who string, code int) string {
+	switch {
+	case code == 404 || code == 410 || code == 484 || code == 485 || code == 604:
+		return fmt.Sprintf("%s cannot be reached at this address. Check it, or try later.", who)
+	case code == 480:
+		return fmt.Sprintf("%s is not available now. Try again later, or send a message.", who)
+	case code == 486 || code == 600:
+		return fmt.Sprintf("%s is busy. Try again later, or send a message.", who)
+	case code == 603:
+		return fmt.Sprintf("%s declined the call.", who)
+	case code == 488 || code == 606 || code == 415:
+		return fmt.Sprintf("%s's phone and yours have no way of speaking in common.", who)
+	case code >= 300 && code < 400:
+		return fmt.Sprintf("%s has moved, and the new address does not lead there.", who)
+	case code >= 500 && code < 600:
+		return "The server or the other phone has a problem. Try again later."
+	}
+	return fmt.Sprintf("The call to %s did not go through.", who)
+}
+
+func transportSentence(about subject, who string, err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return fmt.Sprintf("No server was found for %s. Check the spelling of the address and your network.", who)
+	case errors.Is(err, context.Canceled):
+		return "Cancelled."
+	case errors.Is(err, sip.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):
+		if about == aboutRegistration {
+			return fmt.Sprintf("%s does not answer. Peregrine keeps trying.", who)
+		}
+		return fmt.Sprintf("%s did not answer in time. Try again later.", who)
+	case errors.Is(err, sip.ErrTransport):
+		return "There is no way to the server now. Check your network."
+	}
+	if about == aboutRegistration {
+		return fmt.Sprintf("%s cannot be reached. Peregrine keeps trying.", who)
+	}
+	return fmt.Sprintf("%s cannot be reached now. Check your network and try again.", who)
+}

@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+
+	"github.com/peregrine-softphone/peregrine/media/tones"
+)
+
+// tone is what the user hears of calls that carry no sound yet.
+type tone int
+
+const (
+	toneNone     tone = iota
+	toneRinging       // a call comes in
+	toneRingback      // the other side rings
+)
+
+// ringer plays the tone that fits the calls.
+type ringer struct {
+	e       *Engine
+	outputs *follower
+	want    chan tone // holds the newest
+}
+
+func newRinger(e *Engine) *ringer {
+	return &ringer{e: e, outputs: newFollower(), want: make(chan tone, 1)}
+}
+
+// set asks for a tone; it does not block. The caller holds Engine.mu, so that the newest wins.
+func (r *ringer) set(t tone) {
+	select {
+	case <-r.want:
+	default:
+	}
+	r.want <- t
+}
+
+// run plays what is asked for until ctx ends.
+func (r *ringer) run(ctx context.Context) error {
+	now := toneNone
+	stop := func() {}
+	defer func() { stop() }()
+	for {
+		select {
+		case next := <-r.want:
+			if next == now {
+				continue
+			}
+			stop()
+			now, stop = next, func() {}
+			if next != toneNone {
+				stop = r.play(ctx, next)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// play begins a tone and returns what ends it and waits for its end.
+func (r *ringer) play(ctx context.Context, t tone) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := r.outputs.run(ctx, func(ctx context.Context) error {
+			d, err := r.e.cfg.Devices.OpenPlayer(r.device(t))
+			if err != nil {
+				return err
+			}
+			source := tones.Ringback()
+			if t == toneRinging {
+				source = tones.Ringtone()
+			}
+			return d.Play(ctx, source.Pull)
+		})
+		if err != nil {
+			r.e.log.InfoContext(ctx, "tone not played", "err", err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// device is where a tone is played: ringing has a device of its own if the user wants one. A file
+// gets no tones, it would lose the call that follows.
+func (r *ringer) device(t tone) string {
+	spec := r.e.setting(SettingOutput)
+	if ring := r.e.setting(SettingRinger); t == toneRinging && ring != "same" {
+		return ring
+	}
+	if len(spec) >= 5 && spec[:5] == "file:" || spec == "loop" {
+		return "none"
+	}
+	return spec
+}
+
+// callsChangedLocked lets everything follow that depends on the calls as a whole: the tone, and what
+// buddies see. The caller holds e.mu.
+func (e *Engine) callsChangedLocked() {
+	want, talking := toneNone, e.talkingLocked()
+	for _, c := range e.calls {
+		switch {
+		case c.rec.State == CallIncoming && !talking:
+			want = toneRinging
+		case c.rec.State == CallRinging && want == toneNone && !e.earlySoundLocked(c):
+			want = toneRingback
+		}
+	}
+	e.ringer.set(want)
+	e.spawn(func(context.Context) { e.showPresence() })
+}
+
+// earlySoundLocked tells whether the other side sends sound before it answers, such as an
+// announcement or a ringback of its own. The caller holds e.mu.
+func (e *Engine) earlySoundLocked(c *call) bool {
+	return c.media != nil && c.media.Stats().PacketsReceived > 0
+}

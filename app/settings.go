@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The settings a user can set, as in docs/control.md.
+const (
+	SettingInput      = "audio.input"           // default, device:NAME, tone:HZ, file:PATH, loop, none
+	SettingOutput     = "audio.output"          // default, device:NAME, file:PATH, loop, none
+	SettingRinger     = "audio.ringer"          // as audio.output; "same": the speaker
+	SettingAutoAnswer = "autoanswer"            // on, off
+	SettingCodecs     = "codecs"                // order of preference: "opus,PCMU,PCMA"
+	SettingOnPhone    = "presence.on_the_phone" // on, off: tell buddies while in a call
+	SettingPort       = "sip.port"              // 0: any free port; takes effect at the next start
+	SettingTheme      = "theme"                 // system, light, dark
+)
+
+// setting describes one key: its value when nobody set it, and what values it takes.
+type setting struct {
+	key, initial string
+	check        func(string) bool
+	want         string // for the sentence when check says no
+}
+
+func settingTable() []setting {
+	onOff := oneOf("on", "off")
+	return []setting{
+		{SettingInput, "default", deviceSpec("default", "device:", "tone:", "file:", "loop", "none"), "default, device:NAME, tone:HZ, file:PATH, loop or none"},
+		{SettingOutput, "default", deviceSpec("default", "device:", "file:", "loop", "none"), "default, device:NAME, file:PATH, loop or none"},
+		{SettingRinger, "same", deviceSpec("same", "default", "device:", "file:", "none"), "same, default, device:NAME, file:PATH or none"},
+		{SettingAutoAnswer, "off", onOff, "on or off"},
+		{SettingCodecs, "opus,PCMU,PCMA", func(v string) bool { return v != "" && len(v) < 200 }, "codec names, the best first, with commas between"},
+		{SettingOnPhone, "on", onOff, "on or off"},
+		{SettingPort, "0", isPort, "a port number, or 0 for any"},
+		{SettingTheme, "system", oneOf("system", "light", "dark"), "system, light or dark"},
+	}
+}
+
+func oneOf(words ...string) func(string) bool {
+	return func(v string) bool { return slices.Contains(words, v) }
+}
+
+func isPort(v string) bool {
+	n, err := strconv.Atoi(v)
+	return err == nil && n >= 0 && n < 65536
+}
+
+// deviceSpec accepts the given words, and the given prefixes (they end in a colon) with something behind.
+func deviceSpec(words ...string) func(string) bool {
+	return func(v string) bool {
+		for _, w := range words {
+			if v == w && !strings.HasSuffix(w, ":") {
+				return true
+			}
+			if strings.HasSuffix(w, ":") && strings.HasPrefix(v, w) && len(v) > len(w) && len(v) < 4096 {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// settingsFile is the state of the settings: what settings.json holds, keys of other versions included.
+type settingsFile struct {
+	path   string
+	table  []setting
+	values map[string]string
+}
+
+// openSettings reads the settings of a profile. The error, if any, wraps errDamaged or is one of the
+// file system; the settings are usable either way.
+func openSettings(profile string) (*settingsFile, error) {
+	s := &settingsFile{path: filepath.Join(profile, fileSettings), table: settingTable(), values: map[string]string{}}
+	err := loadJSON(s.path, &s.values)
+	if s.values == nil { // the file says null
+		s.values = map[string]string{}
+	}
+	return s, err
+}
+
+// get gives the value of key, and false when there is no such key. A value that its check refuses,
+// written by another program, counts as not set.
+func (s *settingsFile) get(key string) (string, bool) {
+	for _, d := range s.table {
+		if d.key != key {
+			continue
+		}
+		if v, ok := s.values[key]; ok && d.check(v) {
+			return v, true
+		}
+		return d.initial, true
+	}
+	return "", false
+}
+
+func (s *settingsFile) set(key, value string) error {
+	i := slices.IndexFunc(s.table, func(d setting) bool { return d.key == key })
+	if i < 0 {
+		keys := make([]string, len(s.table))
+		for i, d := range s.table {
+			keys[i] = d.key
+		}
+		return userErrorf("There is no setting %q. The settings are %s.", key, strings.Join(keys, ", "))
+	}
+	if !s.table[i].check(value) {
+		return userErrorf("%s cannot be %q. It can be %s.", key, value, s.table[i].want)
+	}
+	next := maps.Clone(s.values)
+	next[key] = value
+	if err := saveJSON(s.path, next); err != nil {
+		return &UserError{Sentence: "The setting could not be saved. Is the disk full or the profile folder read-only?", Detail: err.Error(), Err: err}
+	}
+	s.values = next
+	return nil
+}
+
+// all gives every key with its value in force.
+func (s *settingsFile) all() Settings {
+	out := make(Settings, len(s.table))
+	for _, d := range s.table {
+		out[d.key], _ = s.get(d.key)
+	}
+	return out
+}
+
+// Set changes a setting and saves it. Audio settings take effect in live calls at once.
+func (e *Engine) Set(_ context.Context, key, value string) error {
+	e.mu.Lock()
+	old, _ := e.settings.get(key)
+	err := e.settings.set(key, value)
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if old != value {
+		e.settingChanged(key)
+		e.changed()
+	}
+	return nil
+}
+
+// Get gives the value of a setting in force.
+func (e *Engine) Get(_ context.Context, key string) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v, ok := e.settings.get(key)
+	if !ok {
+		return "", userErrorf("There is no setting %q.", key)
+	}
+	return v, nil
+}
+
+// setting gives the value of a key of the table.
+func (e *Engine) setting(key string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v, _ := e.settings.get(key)
+	return v
+}

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/peregrine-softphone/peregrine/buddies"
+	"github.com/peregrine-softphone/peregrine/im"
+	"github.com/peregrine-softphone/peregrine/media/audio"
+	"github.com/peregrine-softphone/peregrine/mobility"
+	"github.com/peregrine-softphone/peregrine/presence"
+	"github.com/peregrine-softphone/peregrine/sip"
+	"github.com/peregrine-softphone/peregrine/sip/uri"
+)
+
+// wire makes the parts and joins them.
+func (e *Engine) wire() error {
+	if e.cfg.Network == nil {
+		e.cfg.Network = sip.OSNetwork{}
+	}
+	if e.cfg.Watcher == nil {
+		e.cfg.Watcher = mobility.NewWatcher(e.log)
+	}
+	if e.cfg.Devices == nil {
+		e.cfg.Devices = systemDevices{audio.Options{Logger: e.log, Loop: audio.NewLoop(0), Stream: "Call"}}
+	}
+	e.inputs, e.outputs, e.news = newFollower(), newFollower(), newChatNews()
+	e.ringer, e.mover = newRinger(e), newMover(e, e.cfg.Watcher)
+	if err := e.wireBuddies(); err != nil {
+		return err
+	}
+	if err := e.wireChats(); err != nil {
+		return err
+	}
+	e.watcher = presence.NewWatcher(presence.WatcherConfig{
+		Subscriber: presenceSubscriber{e}, Logger: e.log, OnChange: e.buddyState,
+	})
+	e.agent = presence.NewAgent(presence.AgentConfig{
+		Logger: e.log, OnSubscribed: e.watcher.PeerSubscribed, OnWatchers: e.changed,
+	})
+	var err error
+	e.ua, err = sip.New(sip.Config{
+		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(),
+		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: []string{eventPresence},
+		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},
+	})
+	if err != nil {
+		return &UserError{Sentence: "The SIP part could not be set up.", Detail: err.Error(), Err: err}
+	}
+	return nil
+}
+
+func (e *Engine) wireBuddies() error {
+	book, err := buddies.Open(filepath.Join(e.cfg.Profile, fileBuddies), e.log)
+	if err != nil {
+		return &UserError{Sentence: "The buddy list could not be opened. Look at the profile folder.", Detail: err.Error(), Err: err}
+	}
+	e.book = book
+	book.OnChange(func([]buddies.Buddy) { e.bookChanged() })
+	return nil
+}
+
+// bookChanged is told that buddies.xml changed here or outside, or became damaged or whole.
+func (e *Engine) bookChanged() {
+	const damaged = "buddies.xml is damaged. Peregrine does not touch it and shows the last good list; repair the file, or put buddies.xml.bak in its place."
+	if problem := e.book.Problem(); problem != nil {
+		e.addNotice(levelAttention, damaged, problem.Error())
+	} else {
+		e.dropNotice(damaged)
+	}
+	e.watchBuddies()
+}
+
+func (e *Engine) wireChats() error {
+	store, err := im.OpenJournal(filepath.Join(e.cfg.Profile, dirHistory), e.log)
+	if err != nil {
+		return &UserError{Sentence: "The history of messages could not be opened. Look at the profile folder.", Detail: err.Error(), Err: err}
+	}
+	e.chats, err = im.New(im.Config{
+		Sender: messageSender{e}, Store: store, Logger: e.log, OnChange: func(peer uri.URI) { e.chatChanged(peer) },
+	})
+	if err != nil {
+		return &UserError{Sentence: "The history of messages could not be read. Look at the profile folder.", Detail: err.Error(), Err: err}
+	}
+	return nil
+}
+
+// port is the port for SIP: that of the settings, else 5060 if it is free, so that others on the LAN
+// can call sip:name@address; else any.
+func (e *Engine) port() int {
+	value, _ := e.settings.get(SettingPort)
+	if n, err := strconv.Atoi(value); err == nil && n != 0 {
+		return n
+	}
+	ctx := context.Background()
+	address := net.JoinHostPort("", strconv.Itoa(defaultPort))
+	udp, err := e.cfg.Network.ListenPacket(ctx, "udp", address)
+	if err != nil {
+		return 0
+	}
+	udp.Close()
+	tcp, err := e.cfg.Network.Listen(ctx, "tcp", address)
+	if err != nil {
+		return 0
+	}
+	tcp.Close()
+	return defaultPort
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+
+	"github.com/peregrine-softphone/peregrine/media"
+	"github.com/peregrine-softphone/peregrine/media/audio"
+	"github.com/peregrine-softphone/peregrine/media/codec"
+	"github.com/peregrine-softphone/peregrine/sip"
+)
+
+var _ sip.MediaSession = (*media.Session)(nil)
+
+// systemDevices are the devices of package media/audio. Every engine has a loop of its own, in which
+// what is played is what is recorded.
+type systemDevices struct{ options audio.Options }
+
+var _ Devices = systemDevices{}
+
+func (d systemDevices) OpenRecorder(spec string) (audio.Recorder, error) {
+	return audio.OpenRecorder(spec, d.options)
+}
+
+func (d systemDevices) OpenPlayer(spec string) (audio.Player, error) {
+	return audio.OpenPlayer(spec, d.options)
+}
+
+func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
+	return audio.Devices(ctx)
+}
+
+// newSession makes the media of a call from the settings.
+func (e *Engine) newSession(c *call) (*media.Session, error) {
+	return media.New(media.Config{
+		Logger: e.log, LocalAddr: e.mediaAddress, Codecs: codecOrder(e.setting(SettingCodecs)),
+		Recorder: recorder{e}, Player: player{e},
+		OnChange: func() {
+			e.mu.Lock()
+			e.refreshMediaLocked(c)
+			e.mu.Unlock()
+			e.mover.callChanged(c)
+		},
+	})
+}
+
+// mediaAddress is the address to write into SDP.
+func (e *Engine) mediaAddress(remote netip.Addr) netip.Addr {
+	if !remote.IsValid() {
+		remote = netip.AddrFrom4([4]byte{198, 51, 100, 1}) // documentation (RFC 5737): the way to the Internet at large
+	}
+	local, err := e.source(netip.AddrPortFrom(remote, defaultPort))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return local
+}
+
+// codecOrder puts the codecs of this build in the order of the setting; those it does not name come last.
+func codecOrder(order string) []codec.Codec {
+	have := codec.Available()
+	var out []codec.Codec
+	taken := map[string]bool{}
+	for _, name := range strings.Split(order, ",") {
+		for _, c := range have {
+			if strings.EqualFold(c.Name, strings.TrimSpace(name)) && !taken[c.Name] {
+				out = append(out, c)
+				taken[c.Name] = true
+			}
+		}
+	}
+	if len(out) == 0 {
+		return have
+	}
+	return out
+}
+
+// Devices lists microphones and speakers.
+func (e *Engine) Devices(ctx context.Context) ([]Device, error) {
+	list, err := e.cfg.Devices.List(ctx)
+	if err != nil {
+		return nil, &UserError{
+			Sentence: "No microphone or speaker was found. Is a sound server running? Calls work without sound until then.",
+			Detail:   err.Error(), Err: err,
+		}
+	}
+	out := []Device{}
+	add := func(d audio.DeviceInfo, kind string) {
+		out = append(out, Device{Setting: "device:" + d.Name, Name: d.Name, Kind: kind, Default: d.Default})
+	}
+	for _, d := range list {
+		if d.Input {
+			add(d, "input")
+		}
+		if d.Output {
+			add(d, "output")
+		}
+	}
+	return out, nil
+}

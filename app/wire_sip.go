@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+
+	"github.com/peregrine-softphone/peregrine/sip"
+)
+
+// sipHandler takes what comes in from the network.
+type sipHandler struct{ e *Engine }
+
+var _ sip.Handler = sipHandler{}
+
+// IncomingCall implements sip.Handler.
+func (h sipHandler) IncomingCall(c *sip.Call) {
+	h.e.spawn(func(ctx context.Context) { h.e.incomingCall(ctx, c) })
+}
+
+// IncomingMessage implements sip.Handler.
+func (h sipHandler) IncomingMessage(ctx context.Context, m sip.IncomingMessage) (code int, reason string) {
+	return h.e.incomingMessage(ctx, m), ""
+}
+
+// IncomingSubscribe implements sip.Handler.
+func (h sipHandler) IncomingSubscribe(s *sip.ServerSubscription) {
+	h.e.spawn(func(ctx context.Context) { h.e.agent.Handle(ctx, incomingSubscription{s}) })
+}
+
+// AccountChanged implements sip.Handler.
+func (h sipHandler) AccountChanged(a *sip.Account) { h.e.accountChanged(a) }
+
+// accountOf is the account a call belongs to; nil when it was removed.
+func (e *Engine) accountOf(c *sip.Call) *account {
+	owner := c.Account()
+	if owner == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.accounts {
+		if a.id() == owner.ID() {
+			return a
+		}
+	}
+	return nil
+}
