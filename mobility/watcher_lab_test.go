@@ -24,6 +24,10 @@ const inside = "PEREGRINE_MOBILITY_LAB"
 // TestMain runs the tests in a fresh network namespace, which ends with them. It needs root.
 func TestMain(m *testing.M) {
 	if os.Getenv(inside) != "" {
+		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "loopback: %v\n%s", err, out)
+			os.Exit(1)
+		}
 		os.Exit(m.Run())
 	}
 	self, err := os.Executable()
@@ -52,7 +56,6 @@ func ip(tb testing.TB, args ...string) {
 // links makes wlan0 (10.1.0.2, default route) and wlan1 (10.2.0.2), each with the far end beside it.
 func links(tb testing.TB) {
 	tb.Helper()
-	ip(tb, "link", "set", "lo", "up")
 	for i := range 2 {
 		link, far := fmt.Sprintf("wlan%d", i), fmt.Sprintf("ap%d", i)
 		ip(tb, "link", "add", link, "type", "veth", "peer", "name", far)
