@@ -23,6 +23,7 @@ const (
 	maxHistory = 10000
 
 	journalSuffix  = ".jsonl"
+	tempSuffix     = ".tmp"
 	journalVersion = 1
 )
 
@@ -68,6 +69,11 @@ func OpenJournal(dir string, log *slog.Logger) (*Journal, error) {
 	}
 	j := &Journal{dir: dir, log: log, chats: make(map[string]*chatFile)}
 	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), tempSuffix) { // of a program that died while compacting
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				log.Info("temporary file not removed", "file", e.Name(), "error", err)
+			}
+		}
 		if e.IsDir() || !strings.HasSuffix(e.Name(), journalSuffix) {
 			continue
 		}

@@ -241,7 +241,7 @@ func (c *chatFile) compact() error {
 
 // create writes the file anew with these messages: temporary file, fsync, rename, fsync of the folder.
 func (c *chatFile) create(messages []Message) error {
-	tmp, err := os.CreateTemp(filepath.Dir(c.path), "new-*.tmp") // 0600
+	tmp, err := os.CreateTemp(filepath.Dir(c.path), "new-*"+tempSuffix) // 0600
 	if err != nil {
 		return fmt.Errorf("write message journal: %w", err)
 	}
