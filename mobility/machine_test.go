@@ -504,9 +504,15 @@ func TestReportsCarryTheTimesOfAHandOff(t *testing.T) {
 func TestUnknownNamesDoNothing(t *testing.T) {
 	s := newScene(t)
 	for _, ev := range []Event{
-		CallEnded{Call: "x"}, AccountRemoved{Account: "x"}, MediaOut{Call: "x"}, MediaIn{Call: "x"}, TimerFired{},
-		ReinviteDone{Call: "x", Job: 1}, RegisterDone{Account: "x", Job: 1},
-		ReinviteDone{Call: "c"}, RegisterDone{Account: "a"},
+		CallEnded{Call: "x"},
+		AccountRemoved{Account: "x"},
+		MediaOut{Call: "x"},
+		MediaIn{Call: "x"},
+		TimerFired{},
+		ReinviteDone{Call: "x", Job: 1},
+		RegisterDone{Account: "x", Job: 1},
+		ReinviteDone{Call: "c"},
+		RegisterDone{Account: "a"},
 	} {
 		if got := s.step(ev); len(got) != 0 {
 			t.Errorf("%T: %v", ev, got)
