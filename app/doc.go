@@ -4,7 +4,7 @@
 // It has two equal clients, the window (app/ui) and the command line (cmd/peregrinectl, by way of
 // app/control). Both use it in the same order:
 //
-//	e, err := app.New(app.Config{Profile: dir, Logger: log}) // reads the profile
+//	e, err := app.New(ctx, app.Config{Profile: dir, Logger: log}) // reads the profile
 //	go e.Run(ctx)                                            // works until ctx ends
 //	for s := range e.Watch(ctx) { … }                        // the present state, then each change
 //	err = e.Message(ctx, "bob@info.test", "hello")           // verbs

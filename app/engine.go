@@ -85,8 +85,8 @@ type Engine struct {
 }
 
 // New opens a profile: it takes its lock and reads its files. A file that cannot be read is kept
-// aside and becomes a notice. The error is a *UserError.
-func New(cfg Config) (*Engine, error) {
+// aside and becomes a notice. ctx ends the opening, not the engine. The error is a *UserError.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,7 +102,7 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.openProfile(); err != nil {
 		return nil, err
 	}
-	if err := e.wire(); err != nil {
+	if err := e.wire(ctx); err != nil {
 		e.release()
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // wire makes the parts and joins them.
-func (e *Engine) wire() error {
+func (e *Engine) wire(ctx context.Context) error {
 	if e.cfg.Network == nil {
 		e.cfg.Network = sip.OSNetwork{}
 	}
@@ -42,7 +42,7 @@ func (e *Engine) wire() error {
 	})
 	var err error
 	e.ua, err = sip.New(sip.Config{
-		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(),
+		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(ctx),
 		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: []string{eventPresence},
 		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},
 	})
@@ -89,12 +89,11 @@ func (e *Engine) wireChats() error {
 
 // port is the port for SIP: that of the settings, else 5060 if it is free, so that others on the LAN
 // can call sip:name@address; else any.
-func (e *Engine) port() int {
+func (e *Engine) port(ctx context.Context) int {
 	value, _ := e.settings.get(SettingPort)
 	if n, err := strconv.Atoi(value); err == nil && n != 0 {
 		return n
 	}
-	ctx := context.Background()
 	address := net.JoinHostPort("", strconv.Itoa(defaultPort))
 	udp, err := e.cfg.Network.ListenPacket(ctx, "udp", address)
 	if err != nil {

@@ -17,7 +17,7 @@ const patience = 20 * time.Second
 // start runs an engine with the demo until the test ends.
 func start(t *testing.T) *app.Engine {
 	t.Helper()
-	e, err := app.New(app.Config{Profile: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Keyring: memoryKeyring{}, Demo: Start})
+	e, err := app.New(t.Context(), app.Config{Profile: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Keyring: memoryKeyring{}, Demo: Start})
 	if err != nil {
 		t.Fatal(err)
 	}

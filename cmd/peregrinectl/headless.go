@@ -17,7 +17,7 @@ func headless(ctx context.Context, opt options, words []string) error {
 		return &control.UsageError{Sentence: "run takes no arguments; use --profile before it."}
 	}
 	log := logger(opt)
-	e, err := app.New(app.Config{Profile: opt.profile, Logger: log, Demo: demo.Start})
+	e, err := app.New(ctx, app.Config{Profile: opt.profile, Logger: log, Demo: demo.Start})
 	if err != nil {
 		return err
 	}
