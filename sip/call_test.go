@@ -50,7 +50,7 @@ func TestCallBothEnds(t *testing.T) {
 		if got, want := bobStates.String(), "established ended"; got != want {
 			t.Errorf("callee saw %q, want %q", got, want)
 		}
-		if got := bob.calls[0].EndCause().Reason; got != EndedByPeer {
+		if got := bob.call(0).EndCause().Reason; got != EndedByPeer {
 			t.Errorf("callee's end reason %v, want %v", got, EndedByPeer)
 		}
 		if got := c.EndCause().Reason; got != EndedLocally {
@@ -76,12 +76,12 @@ func TestReinviteBothWaysAndHangupByCallee(t *testing.T) {
 		time.Sleep(time.Second)
 		must(t, c.Reinvite(t.Context()))
 		time.Sleep(time.Second)
-		must(t, bob.calls[0].Reinvite(t.Context()))
+		must(t, bob.call(0).Reinvite(t.Context()))
 		want := "offer 1; accept bob answer to alice offer 1; offer 2; accept bob answer to alice offer 2; answer to bob offer 1"
 		if got := media.String(); got != want {
 			t.Errorf("alice's media:\n %s, want\n %s", got, want)
 		}
-		must(t, bob.calls[0].Hangup(t.Context()))
+		must(t, bob.call(0).Hangup(t.Context()))
 		time.Sleep(time.Second)
 		if c.State() != Ended || c.EndCause().Reason != EndedByPeer {
 			t.Errorf("state %v, cause %+v", c.State(), c.EndCause())
@@ -149,10 +149,10 @@ func TestCancelByCaller(t *testing.T) {
 		time.Sleep(time.Second)
 		must(t, c.Hangup(t.Context()))
 		time.Sleep(100 * ms)
-		if got := bob.calls[0].EndCause().Reason; got != EndedCancelled {
+		if got := bob.call(0).EndCause().Reason; got != EndedCancelled {
 			t.Errorf("callee's reason %v, want %v", got, EndedCancelled)
 		}
-		wantErr(t, bob.calls[0].Answer(t.Context(), &talk{name: "bob"}), ErrEnded)
+		wantErr(t, bob.call(0).Answer(t.Context(), &talk{name: "bob"}), ErrEnded)
 		time.Sleep(2 * lingerTime)
 		if s := bob.Stats(); s.Transactions != 0 || s.Dialogs != 0 {
 			t.Errorf("callee keeps %+v", s)
@@ -174,7 +174,7 @@ func TestCancelCrosses200(t *testing.T) {
 		time.Sleep(1150 * ms) // bob answered at 1100, the 200 arrives at 1200
 		must(t, c.Hangup(t.Context()))
 		time.Sleep(time.Second)
-		if got := bob.calls[0].EndCause().Reason; got != EndedByPeer {
+		if got := bob.call(0).EndCause().Reason; got != EndedByPeer {
 			t.Errorf("callee's reason %v, want %v", got, EndedByPeer)
 		}
 		if got := c.EndCause().Reason; got != EndedLocally {
@@ -280,14 +280,14 @@ func TestGlare(t *testing.T) {
 		start := time.Now()
 		results := make(chan error, 2)
 		go func() { results <- c.Reinvite(t.Context()) }()
-		go func() { results <- bob.calls[0].Reinvite(t.Context()) }()
+		go func() { results <- bob.call(0).Reinvite(t.Context()) }()
 		must(t, <-results)
 		must(t, <-results)
 		if d := time.Since(start); d < 2100*ms || d > 8*time.Second {
 			t.Errorf("glare took %v", d)
 		}
-		if c.State() != Established || bob.calls[0].State() != Established {
-			t.Errorf("states %v and %v", c.State(), bob.calls[0].State())
+		if c.State() != Established || bob.call(0).State() != Established {
+			t.Errorf("states %v and %v", c.State(), bob.call(0).State())
 		}
 		must(t, c.Hangup(t.Context()))
 	})
@@ -302,7 +302,7 @@ func TestRefusedReinviteKeepsTheCall(t *testing.T) {
 		c, err := a.Invite(t.Context(), bobURI(), media, CallOptions{})
 		must(t, err)
 		time.Sleep(time.Second)
-		bobMedia.fail = errors.New("no")
+		bobMedia.refuse(errors.New("no"))
 		err = c.Reinvite(t.Context())
 		wantCode(t, err, 488)
 		if c.State() != Established || !strings.HasSuffix(media.String(), "offer 2; rollback") {
@@ -338,11 +338,7 @@ func TestLossyAnswer(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {
 		a := l.phone("10.0.0.1", nil)
 		a.lan("alice")
-		var calls []*Call
-		a.onCall = func(c *Call) {
-			calls = append(calls, c)
-			must(t, c.Answer(t.Context(), &talk{name: "alice"}))
-		}
+		a.onCall = func(c *Call) { must(t, c.Answer(t.Context(), &talk{name: "alice"})) }
 		p := l.peer("10.0.0.2:5060")
 		lines := []string{"From: <sip:bob@10.0.0.2>;tag=b", "To: <sip:alice@10.0.0.1>", "Call-ID: lossy", "CSeq: 7 INVITE", p.contact()}
 		p.request("10.0.0.1:5060", "INVITE sip:alice@10.0.0.1", "1", "v=0\r\no=bob\r\n", lines...)
@@ -361,7 +357,7 @@ func TestLossyAnswer(t *testing.T) {
 			t.Errorf("BYE after %v, want 32s", d)
 		}
 		p.reply(bye, "200 OK", "", "")
-		if got := calls[0].EndCause(); got.Reason != EndedNoAnswer {
+		if got := a.call(0).EndCause(); got.Reason != EndedNoAnswer {
 			t.Errorf("cause %+v", got)
 		}
 	})

@@ -78,7 +78,7 @@ func TestMergedRequest(t *testing.T) {
 		p.request("10.0.0.1:5060", "INVITE sip:alice@10.0.0.1", "path2", "", lines...)
 		p.request("10.0.0.1:5060", "INVITE sip:alice@10.0.0.1", "path1", "", lines...) // a mere repeat
 		p.await("SIP/2.0 482")
-		if n := len(u.calls); n != 1 {
+		if n := len(u.Calls()); n != 1 {
 			t.Errorf("%d calls ring, want 1", n)
 		}
 	})
@@ -142,12 +142,12 @@ func TestLowerCSeqInsideADialog(t *testing.T) {
 		p.next("SIP/2.0 405")
 		p.request("10.0.0.1:5060", "BYE sip:alice@10.0.0.1", "g", "", "From: <sip:p@10.0.0.2>;tag=evil", "To: <sip:alice@10.0.0.1>;tag="+tag, "Call-ID: c", "CSeq: 104 BYE")
 		p.next("SIP/2.0 481") // a forged tag
-		if u.calls[0].State() != Established {
+		if u.call(0).State() != Established {
 			t.Error("a forged BYE ended the call")
 		}
 		in("BYE", "h", "105", tag, "")
 		p.next("SIP/2.0 200")
-		if got := u.calls[0].EndCause().Reason; got != EndedByPeer {
+		if got := u.call(0).EndCause().Reason; got != EndedByPeer {
 			t.Errorf("reason %v", got)
 		}
 		in("INFO", "i", "106", tag, "")
@@ -179,13 +179,13 @@ func TestSessionExpires(t *testing.T) {
 				if strings.HasSuffix(tt.want, "uas") {
 					time.Sleep(14 * time.Minute)
 					re := p.await("INVITE")
-					if d := time.Since(u.calls[0].Started()).Round(time.Second); d != 15*time.Minute {
+					if d := time.Since(u.call(0).Started()).Round(time.Second); d != 15*time.Minute {
 						t.Errorf("refresh after %v", d)
 					}
 					p.reply(re, "200 OK", "", "v=0\r\no=p\r\n", p.contact())
 				}
 				go func() { p.reply(p.await("BYE"), "200 OK", "", "") }()
-				must(t, u.calls[0].Hangup(t.Context()))
+				must(t, u.call(0).Hangup(t.Context()))
 			})
 		})
 	}

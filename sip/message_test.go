@@ -20,7 +20,7 @@ func TestMessage(t *testing.T) {
 		if string(m.Body) != "grüß dich" || m.ContentType != "text/plain;charset=UTF-8" || m.From.URI.String() != "sip:alice@10.0.0.1" || m.Account.ID() != "lan-bob" {
 			t.Errorf("got %+v", m)
 		}
-		bob.onMsg = func(IncomingMessage) (int, string) { return 415, "" }
+		bob.setMsg(func(IncomingMessage) (int, string) { return 415, "" })
 		_, err = a.Message(t.Context(), bobURI(), "image/png", []byte("x"))
 		wantCode(t, err, 415)
 		_, err = a.Message(t.Context(), mustURI(t, "sip:nobody@10.0.0.2"), "text/plain", []byte("x"))

@@ -135,6 +135,25 @@ func (p *phone) AccountChanged(a *Account) {
 	p.accounts = append(p.accounts, a.State().Registration.String())
 }
 
+// call gives the i-th incoming call, sub the i-th incoming subscription.
+func (p *phone) call(i int) *Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[i]
+}
+
+func (p *phone) sub(i int) *ServerSubscription {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.subs[i]
+}
+
+func (p *phone) setMsg(f func(IncomingMessage) (int, string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onMsg = f
+}
+
 func (p *phone) history() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,8 +243,11 @@ func (m *talk) Answer(offer []byte) ([]byte, error) {
 	if m.hold != nil {
 		<-m.hold
 	}
-	if m.fail != nil {
-		return nil, m.fail
+	m.mu.Lock()
+	err := m.fail
+	m.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
 	m.note("answer to %s", sdpName(offer))
 	return []byte("v=0\r\no=" + m.name + " answer to " + sdpName(offer) + "\r\n"), nil
@@ -237,6 +259,13 @@ func (m *talk) Accept(answer []byte) error {
 }
 
 func (m *talk) Rollback() { m.note("rollback") }
+
+// refuse makes Answer fail from now on.
+func (m *talk) refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
 
 func (m *talk) String() string {
 	m.mu.Lock()

@@ -88,8 +88,8 @@ func TestSubscription(t *testing.T) {
 		if got := n.String(); got != "active on1" {
 			t.Errorf("notes %q", got)
 		}
-		must(t, bob.subs[0].Notify(t.Context(), NotifyOut{ContentType: "application/pidf+xml", Body: []byte("away")}))
-		if got := bob.subs[0].From().URI.String(); got != "sip:alice@10.0.0.1" {
+		must(t, bob.sub(0).Notify(t.Context(), NotifyOut{ContentType: "application/pidf+xml", Body: []byte("away")}))
+		if got := bob.sub(0).From().URI.String(); got != "sip:alice@10.0.0.1" {
 			t.Errorf("from %s", got)
 		}
 		time.Sleep(10 * time.Minute)
@@ -148,7 +148,9 @@ func TestSubscribeRefused(t *testing.T) {
 		r.Event = "weather"
 		_, err = a.Subscribe(t.Context(), r)
 		wantCode(t, err, 489)
-		bob.onSub = func(*ServerSubscription) {} // never decides
+		bob.mu.Lock()
+		bob.onSub = nil // never decides
+		bob.mu.Unlock()
 		start := time.Now()
 		_, err = a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
 		wantCode(t, err, 480)
@@ -170,7 +172,7 @@ func TestNotifierForgetsTheDead(t *testing.T) {
 		must(t, err)
 		time.Sleep(time.Second)
 		alice.host.SetAddrs()
-		err = bob.subs[0].Notify(t.Context(), NotifyOut{Body: []byte("x")})
+		err = bob.sub(0).Notify(t.Context(), NotifyOut{Body: []byte("x")})
 		wantErr(t, err, ErrNoAnswer)
 		time.Sleep(time.Second)
 		if got := ends(); got != SubscriptionUnreachable {
@@ -221,7 +223,7 @@ func TestSubscriptionMoves(t *testing.T) {
 		}
 		bob.host.SetAddrs("10.9.0.2") // and now the notifier
 		bob.NetworkChanged(t.Context())
-		must(t, bob.subs[0].Notify(t.Context(), NotifyOut{Body: []byte("moved")}))
+		must(t, bob.sub(0).Notify(t.Context(), NotifyOut{Body: []byte("moved")}))
 		must(t, s.Refresh(t.Context()))
 		time.Sleep(time.Second)
 		if got := n.String(); got != "active on1, active on2, active moved, active on3" {
@@ -330,7 +332,7 @@ func TestNotifiesStayInOrder(t *testing.T) {
 		var want []string
 		for i := range 20 {
 			want = append(want, fmt.Sprintf("active %d", i))
-			wg.Go(func() { must(t, bob.subs[0].Notify(t.Context(), NotifyOut{Body: fmt.Append(nil, i)})) })
+			wg.Go(func() { must(t, bob.sub(0).Notify(t.Context(), NotifyOut{Body: fmt.Append(nil, i)})) })
 			time.Sleep(ms)
 		}
 		wg.Wait()
