@@ -240,6 +240,7 @@ func agree(d *Description, theirs *Media, formats, ours, want []Format, preferOw
 			a.Codecs = append(a.Codecs, c)
 		}
 	}
+	a.Events = eventsFor(a)
 	if preferOwn {
 		rank := func(c Codec) int { return slices.IndexFunc(want, c.Same) }
 		slices.SortStableFunc(a.Codecs, func(x, y Codec) int { return rank(x) - rank(y) })
@@ -249,6 +250,20 @@ func agree(d *Description, theirs *Media, formats, ours, want []Format, preferOw
 	}
 	a.PTime, a.MaxPTime = milliseconds(theirs, "ptime"), milliseconds(theirs, "maxptime")
 	return a
+}
+
+// eventsFor keeps the events whose clock rate is that of an agreed codec (RFC 4733 2.1), or all when none is.
+func eventsFor(a Agreement) []Codec {
+	var list []Codec
+	for _, e := range a.Events {
+		if slices.ContainsFunc(a.Codecs, func(c Codec) bool { return c.ClockRate == e.ClockRate }) {
+			list = append(list, e)
+		}
+	}
+	if list == nil {
+		return a.Events
+	}
+	return list
 }
 
 func isComfortNoise(f Format) bool { return strings.EqualFold(f.Name, ComfortNoise) }

@@ -102,7 +102,7 @@ func (d *Description) line(kind byte, value string) error {
 		d.Name = value
 	case 't':
 		if len(d.Times) < 8 {
-			d.Times = append(d.Times, value)
+			d.Times = append(d.Times, strings.Join(strings.Fields(value), " "))
 		}
 	case 'c':
 		if m != nil {
