@@ -85,6 +85,8 @@ func Available() []Codec {
 		list = append(list, opus)
 	}
 	return append(list,
+		// RFC 3551 4.5.2: the clock rate of G722 is 8000 by an old mistake, its samples are at 16 kHz.
+		Codec{Name: "G722", PayloadType: 9, ClockRate: 8000, SampleRate: 16000, Channels: 1, FrameMS: 20},
 		Codec{Name: "PCMU", PayloadType: 0, ClockRate: 8000, SampleRate: 8000, Channels: 1, FrameMS: 20},
 		Codec{Name: "PCMA", PayloadType: 8, ClockRate: 8000, SampleRate: 8000, Channels: 1, FrameMS: 20},
 		// RFC 3551 4.5.11; 16 kHz keeps a 20 ms packet at 640 bytes, well below any MTU.
@@ -165,6 +167,8 @@ func (c Codec) NewEncoder() (Encoder, error) {
 		return &g711Encoder{law: encodeULaw}, nil
 	case "pcma":
 		return &g711Encoder{law: encodeALaw}, nil
+	case "g722":
+		return newG722Encoder(), nil
 	case "l16":
 		return l16Encoder{}, nil
 	default:
@@ -181,6 +185,8 @@ func (c Codec) NewDecoder() (Decoder, error) {
 		return newG711Decoder(decodeULaw), nil
 	case "pcma":
 		return newG711Decoder(decodeALaw), nil
+	case "g722":
+		return newG722Decoder(), nil
 	case "l16":
 		return newL16Decoder(c.SampleRate), nil
 	default:

@@ -105,7 +105,7 @@ func TestRoundTrip(t *testing.T) {
 	limits := map[string]struct {
 		delay int     // samples
 		snr   float64 // dB; waveform SNR says nothing about Opus, whose test is TestOpusSpeech
-	}{"PCMU": {0, 36}, "PCMA": {0, 36}, "L16": {0, 90}}
+	}{"PCMU": {0, 36}, "PCMA": {0, 36}, "L16": {0, 90}, "G722": {22, 20}}
 	for _, c := range Available() {
 		limit, ok := limits[c.Name]
 		if !ok {
@@ -137,7 +137,11 @@ func TestRoundTrip(t *testing.T) {
 // TestConcealment drops every tenth 20 ms packet and asks that the bridge is closer to the truth than silence,
 // keeps the level, and clicks at neither end.
 func TestConcealment(t *testing.T) {
-	for _, name := range []string{"PCMU", "PCMA", "L16"} {
+	for name, tt := range map[string]struct {
+		delay int     // of the codec, in samples
+		snr   float64 // dB
+		step  float64 // largest step as a multiple of the original's: more would be a click
+	}{"PCMU": {0, 6, 1.5}, "PCMA": {0, 6, 1.5}, "G722": {22, 6, 1.5}, "L16": {0, 6, 1.5}} {
 		t.Run(name, func(t *testing.T) {
 			c, enc, dec := open(t, name)
 			step := c.Samples(20)
@@ -157,7 +161,7 @@ func TestConcealment(t *testing.T) {
 				}
 				if k%10 == 9 {
 					_, err = dec.Conceal(frame)
-					lostWant = append(lostWant, want[k*step:(k+1)*step]...)
+					lostWant = append(lostWant, want[k*step-tt.delay:(k+1)*step-tt.delay]...)
 					lostGot = append(lostGot, frame...)
 				} else {
 					_, err = dec.Decode(out[:n], frame)
@@ -169,14 +173,14 @@ func TestConcealment(t *testing.T) {
 			for i := 1; i < len(got); i++ {
 				worst = max(worst, abs(int(got[i])-int(got[i-1])))
 			}
-			if r := snr(lostWant, lostGot); r < 6 {
-				t.Errorf("concealed sound at %.1f dB SNR, want 6", r)
+			if r := snr(lostWant, lostGot); r < tt.snr {
+				t.Errorf("concealed sound at %.1f dB SNR, want %.0f", r, tt.snr)
 			}
 			level := 10 * math.Log10(power(lostGot)/power(lostWant))
 			if level < -3 || level > 1 {
 				t.Errorf("concealed sound is %.1f dB off in level", level)
 			}
-			if worst > natural*3/2 {
+			if float64(worst) > tt.step*float64(natural) {
 				t.Errorf("largest step %d, in the original %d: a click", worst, natural)
 			}
 		})
