@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -338,6 +339,29 @@ func TestPulseComesBack(t *testing.T) {
 	defer m.mu.Unlock()
 	if n := len(m.pcm); n < Rate || toneShare(m.pcm[n-Rate:n-Rate/2], 440) < 0.9 {
 		t.Errorf("no tone after the restart in %d samples", n)
+	}
+}
+
+// TestPulseHangs stops the server without ending it, under a running player.
+func TestPulseHangs(t *testing.T) {
+	p := startPulse(t)
+	p.monitor("sink")
+	player, _ := OpenPlayer("default", Options{})
+	done := make(chan error, 1)
+	go func() { done <- player.Play(t.Context(), tonePull(440)) }()
+	time.Sleep(2 * time.Second)
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	select {
+	case err := <-done:
+		t.Logf("after %v: %v", time.Since(stopped), err)
+		if !errors.Is(err, ErrNoAnswer) {
+			t.Errorf("error %v, want ErrNoAnswer", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("still running 10 s after the server hangs")
 	}
 }
 

@@ -30,18 +30,24 @@ type retryPlayer struct {
 
 // Record implements Recorder.
 func (r *retryRecorder) Record(ctx context.Context, push func(frame []int16)) error {
-	return retry(ctx, r.report, push, r.recorder.Record, noneDevice{}.Record)
+	return retry(ctx, r.report, push, r.recorder.Record)
 }
 
 // Play implements Player.
 func (p *retryPlayer) Play(ctx context.Context, pull func(frame []int16)) error {
-	return retry(ctx, p.report, pull, p.player.Play, noneDevice{}.Play)
+	return retry(ctx, p.report, pull, p.player.Play)
 }
 
-// retry runs device, and standIn for retryTime after each failure, until ctx ends.
+// errRetry ends a silence, it is time to try the device again.
+var errRetry = errors.New("retry")
+
+// retry runs device, and silence for retryTime after each failure, until ctx ends. The silence is counted in frames
+// from one epoch, so that none is lost between two tries.
 func retry(ctx context.Context, report func(error), handle func([]int16),
-	device, standIn func(context.Context, func([]int16)) error,
+	device func(context.Context, func([]int16)) error,
 ) error {
+	epoch := time.Now()
+	frame := make([]int16, FrameSamples)
 	failing := ""
 	tell := func(err error) {
 		text := ""
@@ -65,10 +71,16 @@ func retry(ctx context.Context, report func(error), handle func([]int16),
 			err = errors.New("the sound device ended")
 		}
 		tell(err)
-		pause, cancel := context.WithTimeout(ctx, retryTime)
-		err = standIn(pause, handle)
-		cancel()
-		if err != nil || ctx.Err() != nil {
+		left := int(retryTime / FrameTime)
+		err = pace(ctx, epoch, func(int64) error {
+			clear(frame)
+			handle(frame)
+			if left--; left > 0 {
+				return nil
+			}
+			return errRetry
+		})
+		if !errors.Is(err, errRetry) {
 			return err
 		}
 	}
