@@ -34,8 +34,8 @@ func (e *Error) Unwrap() error { return e.Err }
 type Problem struct {
 	Sentence string
 	Detail   string // what the reader found, with the line
-	// Damaged: the file cannot be read. The list shown is the last good one, edits are refused, the file is left alone. It ends
-	// by itself when the file is mended or removed, or by RestoreBackup.
+	// Damaged: the file cannot be read. The list shown is the last good one, edits are refused, the file is left alone.
+	// It ends by itself when the file is mended or removed, or by RestoreBackup.
 	Damaged bool
 }
 
@@ -60,9 +60,9 @@ type Book struct {
 	onChange func([]Buddy)
 }
 
-// Open reads the list at path (usually buddies.xml in the profile). A file that does not exist is an empty list and is written
-// with the first buddy. A damaged one is no error: see Problem; the list is that of the backup then, when there is a good one.
-// An error means that the folder cannot be used.
+// Open reads the list at path (usually buddies.xml in the profile). A file that does not exist is an empty list and is
+// written with the first buddy. A damaged one is no error: see Problem; the list is that of the backup then, when there
+// is a good one. An error means that the folder cannot be used.
 func Open(path string, log *slog.Logger) (*Book, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -114,8 +114,8 @@ func (b *Book) Problem() *Problem {
 	return b.problem
 }
 
-// OnChange sets what is called with the present list, without locks held, after the list or the problem may have changed. There
-// is one. It is called on the goroutine of the edit or of Run.
+// OnChange sets what is called with the present list, without locks held, after the list or the problem may have
+// changed. There is one. It is called on the goroutine of the edit or of Run.
 func (b *Book) OnChange(f func([]Buddy)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,7 +134,7 @@ func (b *Book) Add(ctx context.Context, buddy Buddy) error {
 			return &Error{Sentence: key + " is in your list already."}
 		}
 		if len(l.buddies) >= MaxBuddies {
-			return &Error{Sentence: fmt.Sprintf("The list is full: it holds %d buddies. Remove some first.", MaxBuddies)}
+			return &Error{Sentence: fmt.Sprintf("The list is full with %d buddies. Remove some first.", MaxBuddies)}
 		}
 		l.add(buddy)
 		return nil
@@ -146,8 +146,9 @@ func (b *Book) Update(ctx context.Context, change Buddy) error {
 	return b.Replace(ctx, change.Address, change)
 }
 
-// Replace changes the buddy with an address to what change says, the address included. Only the fields that differ from what
-// Find gives are written; fields that another program has changed meanwhile stay as that one left them. Errors are *Error.
+// Replace changes the buddy with an address to what change says, the address included. Only the fields that differ from
+// what Find gives are written; fields that another program has changed meanwhile stay as that one left them. Errors are
+// *Error.
 func (b *Book) Replace(ctx context.Context, address uri.URI, change Buddy) error {
 	change = change.normal()
 	if err := check(change); err != nil {
@@ -185,8 +186,8 @@ func (b *Book) Remove(ctx context.Context, address uri.URI) error {
 	})
 }
 
-// RestoreBackup ends a damage the user cannot mend: the damaged file is put aside as buddies.xml.damaged-TIME, and the list as
-// last read, or that of the backup, is written. Errors are *Error.
+// RestoreBackup ends a damage the user cannot mend: the damaged file is put aside as buddies.xml.damaged-TIME, and the
+// list as last read, or that of the backup, is written. Errors are *Error.
 func (b *Book) RestoreBackup(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.notify()
@@ -225,7 +226,8 @@ func check(buddy Buddy) error {
 }
 
 func saveError(err error) error {
-	return &Error{Sentence: "The buddy list could not be saved. Check that the disk is not full and the folder can be written.", Err: err}
+	const s = "The buddy list could not be saved. Check that the disk is not full and the folder can be written."
+	return &Error{Sentence: s, Err: err}
 }
 
 // edit applies one change to the file as it is now and writes it.
@@ -286,16 +288,16 @@ func (b *Book) adopt(data []byte, l *list) {
 	b.data, b.list, b.problem, b.suspect = data, l, nil, nil
 	if l.skipped > 0 {
 		b.problem = &Problem{
-			Sentence: fmt.Sprintf("%d entries of the buddy list have no usable address and are not shown. They stay in %s.",
-				l.skipped, filepath.Base(b.path)),
+			Sentence: fmt.Sprintf("%d entries of the buddy list have no usable address and are not shown. "+
+				"They stay in %s.", l.skipped, filepath.Base(b.path)),
 		}
 	}
 }
 
 func (b *Book) damaged(err error) {
 	b.problem = &Problem{
-		Sentence: fmt.Sprintf("The buddy list %s is damaged and will not be touched. Mend the file, or restore the last good list.",
-			filepath.Base(b.path)),
+		Sentence: fmt.Sprintf("The buddy list %s is damaged and will not be touched. "+
+			"Mend the file, or restore the last good list.", filepath.Base(b.path)),
 		Detail: err.Error(), Damaged: true,
 	}
 	b.log.Warn("buddy list damaged", "file", b.path, "error", err)
@@ -311,8 +313,8 @@ func (b *Book) notify() {
 	}
 }
 
-// reload reads the file after somebody else may have changed it. It reports whether to look again soon: a file that is damaged
-// for the first time may be half written.
+// reload reads the file after somebody else may have changed it. It reports whether to look again soon: a file that is
+// damaged for the first time may be half written.
 func (b *Book) reload() (again bool) {
 	b.mu.Lock()
 	data, l, err := b.read()

@@ -22,7 +22,8 @@ func (b *Book) target() string {
 
 func (b *Book) backupPath() string { return b.target() + ".bak" }
 
-// read gives the file and the list in it; both nil when there is no file. On an error data is what was read, as far as it was.
+// read gives the file and the list in it; both nil when there is no file. On an error data is what was read, as far as
+// it was.
 func (b *Book) read() (data []byte, l *list, err error) {
 	data, err = readBounded(b.target())
 	switch {
@@ -38,7 +39,7 @@ func (b *Book) read() (data []byte, l *list, err error) {
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // an *os.PathError says it all
+		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))

@@ -24,7 +24,8 @@ const (
 	MaxNote = 4000
 )
 
-// normal is a buddy as the file can hold it: texts without surrounding space, names on one line, nothing XML cannot carry.
+// normal is a buddy as the file can hold it: texts without surrounding space, names on one line, nothing XML cannot
+// carry.
 func (b Buddy) normal() Buddy {
 	b.Address = b.Address.AOR()
 	b.Name = oneLine(b.Name)
@@ -159,7 +160,8 @@ func (l *list) add(b Buddy) {
 	}
 }
 
-// update writes the fields in which want differs from base into every element of the buddy; all else stays as it is there.
+// update writes the fields in which want differs from base into every element of the buddy; all else stays as it is
+// there.
 func (l *list) update(key string, base, want Buddy) {
 	for _, n := range l.nodes[key] {
 		n.setFields(base, want)

@@ -13,8 +13,8 @@ const (
 	lockTry  = 10 * time.Millisecond
 )
 
-// lockFile takes a lock between processes: a file beside the list that is made anew and removed after the edit. Windows removes
-// no open file, so a file that can be removed belongs to a process that has died.
+// lockFile takes a lock between processes: a file beside the list that is made anew and removed after the edit. Windows
+// removes no open file, so a file that can be removed belongs to a process that has died.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()

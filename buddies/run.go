@@ -14,8 +14,8 @@ const (
 	pollTime   = 5 * time.Second        // for file systems that tell nothing (network shares)
 )
 
-// Run follows the file and takes over what others write into it, within about 0.2 s. It blocks until ctx ends and returns nil.
-// Where the system cannot watch the folder it looks every 5 s, which it does anyway.
+// Run follows the file and takes over what others write into it, within about 0.2 s. It blocks until ctx ends and
+// returns nil. Where the system cannot watch the folder it looks every 5 s, which it does anyway.
 func (b *Book) Run(ctx context.Context) error {
 	events, failures, stop := b.watch()
 	defer stop()

@@ -17,7 +17,7 @@ const (
 	MaxFile    = 16 << 20 // bytes: 10,000 buddies with long notes, ten times over
 	MaxBuddies = 10000
 	maxDepth   = 64      // levels of elements
-	maxNodes   = 2000000 // elements, texts, comments; below what MaxFile can hold of empty elements, above any real list
+	maxNodes   = 2000000 // elements, texts, comments; above any real list
 )
 
 // node is a part of the file, kept as it was: names with their prefixes, attributes in order, comments, white space.
@@ -224,8 +224,8 @@ func (n *node) write(b *bytes.Buffer) {
 	}
 }
 
-// writeText escapes what must be escaped in text, and a carriage return, which a reader would take for a line end. Unlike
-// xml.EscapeText it leaves line ends and tabs as they are, so that the file stays legible.
+// writeText escapes what must be escaped in text, and a carriage return, which a reader would take for a line end.
+// Unlike xml.EscapeText it leaves line ends and tabs as they are, so that the file stays legible.
 func writeText(b *bytes.Buffer, s string) {
 	for _, r := range s {
 		switch {

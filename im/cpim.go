@@ -33,9 +33,9 @@ type CPIM struct {
 
 var errCPIM = errors.New("not a CPIM message")
 
-// ParseCPIM reads a CPIM message. Leniently: bare line feeds are taken for line ends, header names in any case, the namespace
-// prefix of the RFC 5438 headers whatever it is, an absent Content-Type as text/plain, and Require is not obeyed, because
-// showing the text beats refusing it.
+// ParseCPIM reads a CPIM message. Leniently: bare line feeds are taken for line ends, header names in any case, the
+// namespace prefix of the RFC 5438 headers whatever it is, an absent Content-Type as text/plain, and Require is not
+// obeyed, because showing the text beats refusing it.
 func ParseCPIM(data []byte) (*CPIM, error) {
 	if len(data) > MaxBody {
 		return nil, &TooLargeError{Limit: MaxBody}
@@ -106,7 +106,8 @@ func cpimHeaders(data []byte) (headers []cpimHeader, rest []byte, err error) {
 		if len(line) == 0 {
 			return headers, data, nil
 		}
-		if len(headers) > 0 && (line[0] == ' ' || line[0] == '\t') { // RFC 3862 2.3 forbids folding; MIME headers may have it
+		// RFC 3862 2.3 forbids folding; MIME headers may have it.
+		if len(headers) > 0 && (line[0] == ' ' || line[0] == '\t') {
 			headers[len(headers)-1].value += " " + strings.TrimSpace(string(line))
 			continue
 		}
@@ -140,8 +141,8 @@ func undoTransfer(content []byte, encoding string) ([]byte, error) {
 	}
 }
 
-// Encode writes the message: header block, empty line, content headers, empty line, content (RFC 3862 section 2). Control
-// characters of header values are escaped as its section 2.3.1 says, so that no value can end its header.
+// Encode writes the message: header block, empty line, content headers, empty line, content (RFC 3862 section 2).
+// Control characters of header values are escaped as its section 2.3.1 says, so that no value can end its header.
 func (c *CPIM) Encode() []byte {
 	var b bytes.Buffer
 	header := func(name, value string) {

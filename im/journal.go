@@ -27,9 +27,9 @@ const (
 	journalVersion = 1
 )
 
-// Journal is a Store of append-only files, one per chat, of one JSON record per line (docs in journalfile.go). Every record but
-// the read marks is on disk (fsync) before the call returns; a record that a crash has torn is cut off at the next start. Only
-// the newest messages of a chat are in memory, older ones are read from its file when asked for.
+// Journal is a Store of append-only files, one per chat, of one JSON record per line (docs in journalfile.go). Every
+// record but the read marks is on disk (fsync) before the call returns; a record that a crash has torn is cut off at
+// the next start. Only the newest messages of a chat are in memory, older ones are read from its file when asked for.
 type Journal struct {
 	dir string
 	log *slog.Logger
@@ -54,8 +54,8 @@ type chatFile struct {
 	damaged int // lines that cannot be read; they stay in the file
 }
 
-// OpenJournal reads the journals of a folder, which is made (0700) when it does not exist. A file that cannot be read at all is
-// left alone and logged; its chat begins a new file.
+// OpenJournal reads the journals of a folder, which is made (0700) when it does not exist. A file that cannot be read
+// at all is left alone and logged; its chat begins a new file.
 func OpenJournal(dir string, log *slog.Logger) (*Journal, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -232,7 +232,8 @@ func (j *Journal) History(peer uri.URI, limit int, before string) ([]Message, er
 	return page, nil
 }
 
-// pageBefore copies at most limit messages that stand before the one with the ID before; ok is false when that one is not there.
+// pageBefore copies at most limit messages that stand before the one with the ID before; ok is false when that one is
+// not there.
 func pageBefore(all []Message, limit int, before string) (page []Message, ok bool) {
 	end := len(all)
 	if before != "" {

@@ -13,9 +13,9 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
-// A journal file begins with a "chat" record that names its peer; "msg", "state" and "read" records follow in the order of
-// events. A line that is not such a record (a sector lost at a power cut, say) is skipped and stays in the file; a last line
-// without a line end was torn by a crash, was never confirmed to anybody, and is cut off.
+// A journal file begins with a "chat" record that names its peer; "msg", "state" and "read" records follow in the order
+// of events. A line that is not such a record (a sector lost at a power cut, say) is skipped and stays in the file; a
+// last line without a line end was torn by a crash, was never confirmed to anybody, and is cut off.
 
 const (
 	// maxLine bounds a line: MaxBody of text, each byte of it six as an escape, and the rest.
@@ -172,7 +172,8 @@ func (c *chatFile) write(r record, sync bool) error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(c.path); err != nil || info.Size() < c.size { // deleted or cut by somebody: what memory has, stays
+	// Deleted or cut by somebody: what memory has, stays.
+	if info, err := os.Stat(c.path); err != nil || info.Size() < c.size {
 		if err := c.create(c.tail); err != nil {
 			return err
 		}

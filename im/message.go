@@ -106,16 +106,16 @@ type Chat struct {
 	Last     Message // newest; zero when Count is 0
 }
 
-// Sender carries one message out. Send blocks until the final answer: its code with a nil error for 2xx; code and an error for
-// a refusal; 408 and an error when no answer came in time; code 0 and an error when the message could not leave at all (no
-// network, no route, name not found). id is the same on every try of one message. Send is called from several goroutines at
-// once, for one peer only one at a time.
+// Sender carries one message out. Send blocks until the final answer: its code with a nil error for 2xx; code and an
+// error for a refusal; 408 and an error when no answer came in time; code 0 and an error when the message could not
+// leave at all (no network, no route, name not found). id is the same on every try of one message. Send is called from
+// several goroutines at once, for one peer only one at a time.
 type Sender interface {
 	Send(ctx context.Context, to uri.URI, contentType string, body []byte, id string) (code int, err error)
 }
 
-// Store keeps the history. An implementation is safe for concurrent use. What Save and Append were given is on disk when they
-// return nil.
+// Store keeps the history. An implementation is safe for concurrent use. What Save and Append were given is on disk
+// when they return nil.
 type Store interface {
 	// Chats gives all chats; Revision is zero.
 	Chats() ([]Chat, error)
@@ -131,7 +131,7 @@ type Store interface {
 	MarkRead(peer uri.URI) error
 	// Find gives the message with this ID of this chat.
 	Find(peer uri.URI, id string) (Message, bool, error)
-	// History gives at most limit messages of a chat that stand before the one with the ID before, or the newest ones when
-	// before is empty; oldest first.
+	// History gives at most limit messages of a chat that stand before the one with the ID before, or the newest ones
+	// when before is empty; oldest first.
 	History(peer uri.URI, limit int, before string) ([]Message, error)
 }

@@ -15,21 +15,21 @@ const (
 	// maxSending bounds the chats that send at once: each may wait 32 s for a peer that is gone.
 	maxSending = 64
 
-	// staleTry is the age from which a try is given up for a new one when the network is back: its transaction repeats itself
-	// from the old address, ever more slowly.
+	// staleTry is the age from which a try is given up for a new one when the network is back: its transaction repeats
+	// itself from the old address, ever more slowly.
 	staleTry = time.Second
 
 	textType = "text/plain; charset=utf-8"
 )
 
-// answerDelays are the waits before the repetitions of a message that was not answered: with the 32 s each try takes, about
-// four minutes in all, in which a proxy restarts and a peer changes its network.
+// answerDelays are the waits before the repetitions of a message that was not answered: with the 32 s each try takes,
+// about four minutes in all, in which a proxy restarts and a peer changes its network.
 func answerDelays() []time.Duration {
 	return []time.Duration{2 * time.Second, 8 * time.Second, 30 * time.Second, time.Minute}
 }
 
-// Run delivers the outboxes: of every chat one message at a time and in order, different chats at once. It blocks until ctx
-// ends, waits for its goroutines and returns nil; what was under way stays waiting. Run Sessions once.
+// Run delivers the outboxes: of every chat one message at a time and in order, different chats at once. It blocks until
+// ctx ends, waits for its goroutines and returns nil; what was under way stays waiting. Run Sessions once.
 func (s *Sessions) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()

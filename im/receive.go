@@ -58,11 +58,10 @@ func (e *UnsupportedTypeError) Accept() string { return AcceptedTypes }
 // AcceptedTypes is the value of an Accept header with all types Receive takes.
 const AcceptedTypes = "text/plain, text/html, message/cpim, application/im-iscomposing+xml, message/imdn+xml"
 
-// Errors of Receive and Send.
+// Errors of Receive.
 var (
-	ErrMalformed    = errors.New("message body not understood")     // answer 400
-	ErrTooManyPeers = errors.New("too many chats")                  // answer 503
-	ErrNoPeer       = errors.New("This is no address to write to.") //nolint:revive,staticcheck // a sentence for the user
+	ErrMalformed    = errors.New("message body not understood") // answer 400
+	ErrTooManyPeers = errors.New("too many chats")              // answer 503
 )
 
 // content is the readable part of a body.
@@ -111,9 +110,9 @@ func readBody(contentType string, body []byte, nested bool) (content, error) {
 	}
 }
 
-// Receive takes one incoming MESSAGE. It returns when the message is on disk, so that a 200 sent then is the truth. On an error
-// nothing was taken: answer 413 for *TooLargeError, 415 for *UnsupportedTypeError, 400 for ErrMalformed, 503 for
-// ErrTooManyPeers. A repetition gives Duplicate and no error: answer 200 again.
+// Receive takes one incoming MESSAGE. It returns when the message is on disk, so that a 200 sent then is the truth. On
+// an error nothing was taken: answer 413 for *TooLargeError, 415 for *UnsupportedTypeError, 400 for ErrMalformed, 503
+// for ErrTooManyPeers. A repetition gives Duplicate and no error: answer 200 again.
 func (s *Sessions) Receive(in Incoming) (Received, error) {
 	c, err := readBody(in.ContentType, in.Body, false)
 	if err != nil {

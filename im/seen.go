@@ -2,14 +2,15 @@ package im
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
 const (
 	// maxSeen bounds the memory of what has come in: two keys per message, the last 10,000 messages.
 	maxSeen = 20000
-	// transactionWindow is how long Call-ID, CSeq and content mark a repetition. Retransmissions end after 32 s (RFC 3261 timer
-	// F); an hour covers a proxy that stores and repeats. A Message-ID marks it for ever.
+	// transactionWindow is how long Call-ID, CSeq and content mark a repetition. Retransmissions end after 32 s (RFC
+	// 3261 timer F); an hour covers a proxy that stores and repeats. A Message-ID marks it for ever.
 	transactionWindow = time.Hour
 )
 
@@ -22,15 +23,17 @@ type seen struct {
 
 func newSeen() *seen { return &seen{at: make(map[string]time.Time)} }
 
-// keys of a message: by its id, and by transaction and content. The content is part of the latter because some programs use one
-// Call-ID and CSeq for different messages after a restart; losing one of those would be worse than showing a repetition.
+// keys of a message: by its id, and by transaction and content. The content is part of the latter because some programs
+// use one Call-ID and CSeq for different messages after a restart; losing one of those would be worse than showing a
+// repetition.
 func (s *seen) keys(m Message) (byID, byTransaction string) {
 	peer := m.Peer.String()
 	if m.RemoteID != "" {
 		byID = "i\x00" + peer + "\x00" + m.RemoteID
 	}
 	if m.CallID != "" {
-		byTransaction = "t\x00" + peer + "\x00" + m.CallID + "\x00" + strconv.FormatUint(uint64(m.CSeq), 10) + "\x00" + m.Digest
+		cseq := strconv.FormatUint(uint64(m.CSeq), 10)
+		byTransaction = strings.Join([]string{"t", peer, m.CallID, cseq, m.Digest}, "\x00")
 	}
 	return byID, byTransaction
 }

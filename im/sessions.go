@@ -3,7 +3,6 @@ package im
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -22,8 +21,8 @@ type Config struct {
 	Sender Sender       // required
 	Store  Store        // required
 	Logger *slog.Logger // nil: nothing is logged
-	// OnChange tells that the chat with a peer has changed: ask Chat and History again. Called from any goroutine, without
-	// locks held; it must not block. nil: not told.
+	// OnChange tells that the chat with a peer has changed: ask Chat and History again. Called from any goroutine,
+	// without locks held; it must not block. nil: not told.
 	OnChange func(peer uri.URI)
 }
 
@@ -59,13 +58,20 @@ type outgoing struct {
 	canceled   bool // the user has stopped it while it was under way
 }
 
-// Errors of Retry and Cancel: sentences for the user.
-var (
-	ErrUnknownMessage = errors.New("This message is not known any more.")                                    //nolint:revive,staticcheck // a sentence for the user
-	ErrNotFailed      = errors.New("This message has not failed.")                                           //nolint:revive,staticcheck // a sentence for the user
-	ErrNotWaiting     = errors.New("This message has already gone out.")                                     //nolint:revive,staticcheck // a sentence for the user
-	ErrOutboxFull     = errors.New("Too many messages wait for this person. Wait until some have gone out.") //nolint:revive,staticcheck // a sentence for the user
-	ErrEmpty          = errors.New("There is nothing to send.")                                              //nolint:revive,staticcheck // a sentence for the user
+// sentence is an error that a person can read.
+type sentence string
+
+// Error implements error.
+func (s sentence) Error() string { return string(s) }
+
+// Refusals of Send, Retry and Cancel: sentences for the user.
+const (
+	ErrNoPeer         = sentence("This is no address to write to.")
+	ErrEmpty          = sentence("There is nothing to send.")
+	ErrOutboxFull     = sentence("Too many messages wait for this person. Wait until some have gone out.")
+	ErrUnknownMessage = sentence("This message is not known any more.")
+	ErrNotFailed      = sentence("This message has not failed.")
+	ErrNotWaiting     = sentence("This message has already gone out.")
 )
 
 // New reads the chats and the outbox of the store. An error is the store's.
@@ -103,9 +109,9 @@ func New(cfg Config) (*Sessions, error) {
 	return s, nil
 }
 
-// Send takes a message for a peer and returns it, in the state waiting, as soon as it is on disk; Run delivers it, in the order
-// of the calls. Errors are sentences for the user: ErrNoPeer, ErrEmpty, *TooLargeError, ErrOutboxFull, ErrTooManyPeers, or the
-// store could not keep the message.
+// Send takes a message for a peer and returns it, in the state waiting, as soon as it is on disk; Run delivers it, in
+// the order of the calls. Errors are sentences for the user: ErrNoPeer, ErrEmpty, *TooLargeError, ErrOutboxFull,
+// ErrTooManyPeers, or the store could not keep the message.
 func (s *Sessions) Send(ctx context.Context, peer uri.URI, text string) (Message, error) {
 	switch {
 	case peer.IsZero():
@@ -286,8 +292,8 @@ func (s *Sessions) Chat(peer uri.URI) (c Chat, ok bool) {
 	return Chat{}, false
 }
 
-// History gives at most limit messages of a chat, oldest first: those before the message with the ID before, or the newest ones
-// when before is empty.
+// History gives at most limit messages of a chat, oldest first: those before the message with the ID before, or the
+// newest ones when before is empty.
 func (s *Sessions) History(peer uri.URI, limit int, before string) ([]Message, error) {
 	out, err := s.cfg.Store.History(peer.AOR(), limit, before)
 	if err != nil {

@@ -10,12 +10,13 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 )
 
-// maxMarks is the longest run of combining marks kept on one letter. Written languages need up to 4; the towers that spill
-// over neighboring lines have dozens.
+// maxMarks is the longest run of combining marks kept on one letter. Written languages need up to 4; the towers that
+// spill over neighboring lines have dozens.
 const maxMarks = 8
 
-// decodeText makes a string of a body in a charset (RFC 3428 has none but what Content-Type says; its default is UTF-8). A body
-// that is not what its charset says, or whose charset nobody knows, is read as UTF-8 when it is that, else as Windows-1252.
+// decodeText makes a string of a body in a charset (RFC 3428 has none but what Content-Type says; its default is
+// UTF-8). A body that is not what its charset says, or whose charset nobody knows, is read as UTF-8 when it is that,
+// else as Windows-1252.
 func decodeText(body []byte, charset string) string {
 	name := strings.ToLower(strings.TrimSpace(charset))
 	if name != "" && name != "utf-8" && name != "utf8" && name != "us-ascii" {
@@ -35,9 +36,10 @@ func decodeText(body []byte, charset string) string {
 	return string(out)
 }
 
-// CleanText makes foreign text safe to show in a bubble of several lines: line ends become \n; control characters, and the
-// format characters that reorder, hide or fake text around them (bidi embeddings, overrides and isolates, U+FEFF, interlinear
-// annotation), go; towers of combining marks are cut. Joiners and direction marks stay: scripts and emoji need them.
+// CleanText makes foreign text safe to show in a bubble of several lines: line ends become \n; control characters, and
+// the format characters that reorder, hide or fake text around them (bidi embeddings, overrides and isolates, U+FEFF,
+// interlinear annotation), go; towers of combining marks are cut. Joiners and direction marks stay: scripts and emoji
+// need them.
 func CleanText(s string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	marks := 0
@@ -63,8 +65,9 @@ func CleanText(s string) string {
 	return strings.TrimRight(s, "\n\t ")
 }
 
-// htmlText gives the text of an HTML fragment: scripts, styles, heads and comments gone, line-breaking elements as line ends,
-// links with their address behind the text, entities resolved. No markup survives, so nothing can be run or loaded.
+// htmlText gives the text of an HTML fragment: scripts, styles, heads and comments gone, line-breaking elements as line
+// ends, links with their address behind the text, entities resolved. No markup survives, so nothing can be run or
+// loaded.
 func htmlText(s string) string {
 	var out strings.Builder
 	hidden := "" // element whose content is not text

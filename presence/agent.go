@@ -15,8 +15,8 @@ import (
 const (
 	// DefaultMaxWatchers bounds the subscriptions to us: 1,000 buddies with two devices each.
 	DefaultMaxWatchers = 2000
-	// maxPerWatcher bounds the subscriptions of one address: a person with several devices, plus the dead dialogs of programs
-	// that crashed. The next one replaces the oldest.
+	// maxPerWatcher bounds the subscriptions of one address: a person with several devices, plus the dead dialogs of
+	// programs that crashed. The next one replaces the oldest.
 	maxPerWatcher = 8
 	// maxGranted is the longest subscription granted: RFC 3856 6.4 gives 3600 s as the default.
 	maxGranted = time.Hour
@@ -38,8 +38,9 @@ type AgentConfig struct {
 	Logger *slog.Logger // nil: nothing is logged
 	// Authorize decides about a new subscription; nil allows all. Called on the goroutine of Handle or Reauthorize.
 	Authorize func(from uri.URI) Decision
-	// OnSubscribed is called after a new, allowed subscription or fetch was accepted; wire it to Watcher.PeerSubscribed. It
-	// is not called for others: a SUBSCRIBE of ours would tell them that we are there. nil: not told.
+	// OnSubscribed is called after a new, allowed subscription or fetch was accepted; wire it to
+	// Watcher.PeerSubscribed. It is not called for others: a SUBSCRIBE of ours would tell them that we are there. nil:
+	// not told.
 	OnSubscribed func(from uri.URI)
 	// OnWatchers is called, without order, when the list of Watchers has changed. It must not block. nil: not told.
 	OnWatchers func()
@@ -48,11 +49,12 @@ type AgentConfig struct {
 }
 
 // Agent is the edge presence agent: it accepts subscriptions to the user's presence and notifies the watchers of every
-// change. Until the first Set it shows the user offline. All methods may be called from any goroutine; only Handle blocks.
+// change. Until the first Set it shows the user offline. All methods may be called from any goroutine; only Handle
+// blocks.
 //
-// How often watchers are notified: the first change at once, then up to paceBurst changes at least paceGap apart, in the long
-// run one every five seconds (RFC 3856 6.10); of changes in between the last one counts, and what a watcher has already is
-// not sent again.
+// How often watchers are notified: the first change at once, then up to paceBurst changes at least paceGap apart, in
+// the long run one every five seconds (RFC 3856 6.10); of changes in between the last one counts, and what a watcher
+// has already is not sent again.
 type Agent struct {
 	cfg  AgentConfig
 	log  *slog.Logger
@@ -92,8 +94,8 @@ type WatcherInfo struct {
 	Decision Decision
 }
 
-// Set changes what watchers see. Offline is "appear offline": the subscriptions stay and are told that we are closed. Unknown
-// is nothing a user can be and counts as offline. A zero Since is set to now.
+// Set changes what watchers see. Offline is "appear offline": the subscriptions stay and are told that we are closed.
+// Unknown is nothing a user can be and counts as offline. A zero Since is set to now.
 func (a *Agent) Set(s State) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -118,8 +120,8 @@ func (a *Agent) State() State {
 	return a.state
 }
 
-// Refresh notifies every watcher from our new address, changed state or not: the NOTIFY is the target refresh of its dialog
-// (RFC 6665 4.4.1). It never says "closed" because of a move.
+// Refresh notifies every watcher from our new address, changed state or not: the NOTIFY is the target refresh of its
+// dialog (RFC 6665 4.4.1). It never says "closed" because of a move.
 func (a *Agent) Refresh() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -339,18 +341,30 @@ func (w *watcher) outcome(n Notification, err error, now time.Time) (over bool) 
 		w.sent, w.sentState, w.failures = n.Body, n.State, 0
 		return false
 	case errors.As(err, &refused):
-		// RFC 6665 4.2.2: any refusal but one that asks for a retry later ends the subscription.
-		return refused.RetryAfter == 0 || w.failed(now, refused.RetryAfter)
+		if refused.RetryAfter == 0 && !momentary(refused.Code) {
+			return true // RFC 6665 4.2.2
+		}
+		w.failed(now, max(notifyRetry<<w.failures, refused.RetryAfter))
+		return false
 	default:
-		// No answer: the watcher or we are moving. RFC 6665 4.2.2 would end it here; a few tries save the subscription of a
-		// peer that comes back, and cost a dead one's state for a few minutes.
-		return w.failed(now, notifyRetry<<w.failures)
+		// No answer: the watcher or we are moving. RFC 6665 4.2.2 would end it here; a few tries save the subscription
+		// of a peer that comes back, and cost a dead one's state for a few minutes.
+		w.failed(now, notifyRetry<<w.failures)
+		return false
 	}
 }
 
-func (w *watcher) failed(now time.Time, wait time.Duration) (over bool) {
+// momentary tells refusals that are about the moment (RFC 6665 4.2.2, "implied further action"): credentials, a
+// collision, a NOTIFY that overtook another.
+func momentary(code int) bool { return code == 401 || code == 407 || code == 491 || code == 500 }
+
+// failed plans the next try. After the last one it makes the next NOTIFY a terminated one, which ends the subscription
+// on the SIP side too, whether or not anybody hears it.
+func (w *watcher) failed(now time.Time, wait time.Duration) {
 	w.failures++
 	w.force = true
 	w.retryAt = now.Add(min(wait, maxGranted))
-	return w.failures > notifyTries
+	if w.failures > notifyTries {
+		w.ending, w.endReason, w.retryAt = true, ReasonTimeout, time.Time{}
+	}
 }

@@ -308,7 +308,8 @@ func TestAgentFailures(t *testing.T) {
 		{"481 ends it", []error{refuse(481)}, 1, false},
 		{"503 with Retry-After is retried", []error{&RefusedError{Code: 503, RetryAfter: time.Second}}, 2, true},
 		{"lost once is retried", []error{errLost}, 2, true},
-		{"lost for ever ends it", []error{errLost, errLost, errLost, errLost, errLost}, 1 + notifyTries, false},
+		{"500 is retried", []error{refuse(500)}, 2, true},
+		{"lost for ever ends it", []error{errLost, errLost, errLost, errLost, errLost}, 2 + notifyTries, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

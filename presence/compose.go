@@ -7,13 +7,13 @@ import (
 
 // Compose makes one state of a document. The rule:
 //
-//  1. An open tuple beats a closed one, a closed one beats one that says neither; among equals the higher contact priority
-//     wins, then the later timestamp, then the one that stands first.
+//  1. An open tuple beats a closed one, a closed one beats one that says neither; among equals the higher contact
+//     priority wins, then the later timestamp, then the one that stands first.
 //  2. Closed is offline, whatever else the document says.
-//  3. Else the activities of the newest person decide, else those of the winning tuple: on the phone, busy, lunch, away, in
-//     this order when there are several (what holds the person most firmly first).
-//  4. No activity known: an open tuple is online; no tuple at all and no person is offline, because the agent was asked and
-//     knows of no device; all else is unknown.
+//  3. Else the activities of the newest person decide, else those of the winning tuple: on the phone, busy, lunch,
+//     away, in this order when there are several (what holds the person most firmly first).
+//  4. No activity known: an open tuple is online; no tuple at all and no person is offline, because the agent was
+//     asked and knows of no device; all else is unknown.
 //  5. The note is the person's, else the winning tuple's, else the document's.
 //
 // now stands for a timestamp that is absent or lies in the future.
@@ -86,7 +86,10 @@ func statusOf(activities []string) (Status, bool) {
 		names  []string
 	}{
 		{OnThePhone, []string{"on-the-phone", "onthephone"}},
-		{Busy, []string{"busy", "meeting", "appointment", "presentation", "performance", "steering", "worship", "working"}},
+		{Busy, []string{
+			"busy", "meeting", "appointment", "presentation", "performance",
+			"steering", "worship", "working",
+		}},
 		{Lunch, []string{"meal", "breakfast", "dinner", "lunch", "outtolunch"}},
 		{Away, []string{
 			"away", "berightback", "idle", "sleeping", "vacation", "holiday", "permanent-absence",

@@ -67,10 +67,10 @@ type Person struct {
 	Timestamp  time.Time
 }
 
-// Decode reads a presence document as leniently as can be: elements are known by their local names, whatever the prefix or
-// namespace; character sets are converted; a missing or strange basic leaves Basic empty; unknown elements are skipped; the
-// XPIDF form of Windows Messenger and KPhone is understood. A DTD, more than MaxDocument bytes or more than 32 levels are
-// refused; of more than 64 tuples or persons the first 64 count.
+// Decode reads a presence document as leniently as can be: elements are known by their local names, whatever the prefix
+// or namespace; character sets are converted; a missing or strange basic leaves Basic empty; unknown elements are
+// skipped; the XPIDF form of Windows Messenger and KPhone is understood. A DTD, more than MaxDocument bytes or more
+// than 32 levels are refused; of more than 64 tuples or persons the first 64 count.
 func Decode(body []byte) (*Document, error) {
 	if len(body) > MaxDocument {
 		return nil, ErrTooLarge
@@ -264,7 +264,8 @@ func (p *parser) activity(name string) {
 	}
 }
 
-// setNote keeps the first note of each place; a note inside activities (RFC 4480 3.2) serves when there is no better one.
+// setNote keeps the first note of each place; a note inside activities (RFC 4480 3.2) serves when there is no better
+// one.
 func (p *parser) setNote(text string) {
 	place := &p.doc.Note
 	switch {
@@ -309,8 +310,8 @@ func priority(s string) float64 {
 	return v
 }
 
-// toUTF8 converts a document to UTF-8: by its byte order mark, by the encoding of its XML declaration, and, when the bytes are
-// not UTF-8 although they claim to be, as Windows-1252, the superset of ISO-8859-1 that such senders mean.
+// toUTF8 converts a document to UTF-8: by its byte order mark, by the encoding of its XML declaration, and, when the
+// bytes are not UTF-8 although they claim to be, as Windows-1252, the superset of ISO-8859-1 that such senders mean.
 func toUTF8(body []byte) []byte {
 	if len(body) >= 2 && (body[0] == 0xFE && body[1] == 0xFF || body[0] == 0xFF && body[1] == 0xFE) {
 		return convert(unicode.UTF16(unicode.BigEndian, unicode.UseBOM), body)
@@ -327,8 +328,8 @@ func toUTF8(body []byte) []byte {
 	return body
 }
 
-// byteEncoding is the named encoding when it must be converted and can be: not UTF-8, not UTF-16 (the declaration was legible,
-// so the document is none), not an unknown one.
+// byteEncoding is the named encoding when it must be converted and can be: not UTF-8, not UTF-16 (the declaration was
+// legible, so the document is none), not an unknown one.
 func byteEncoding(name string) encoding.Encoding {
 	enc, err := htmlindex.Get(name)
 	if err != nil {

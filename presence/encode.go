@@ -9,8 +9,8 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
-// ContentType is the type of the documents Encode writes (RFC 3863 section 7). It is sent without parameters: baresip compares
-// the whole header value.
+// ContentType is the type of the documents Encode writes (RFC 3863 section 7). It is sent without parameters: baresip
+// compares the whole header value.
 const ContentType = "application/pidf+xml"
 
 // activityOf is the RPID activity written for a status (RFC 4480 3.2); online and offline have none.
@@ -31,9 +31,10 @@ func activityOf(s Status) string {
 	}
 }
 
-// Encode writes the presence document of one person with one device: RFC 3863 with a data-model person (RFC 4479) that carries
-// the RPID activity (RFC 4480). Offline is "closed" and carries neither activity nor note, because who appears offline tells
-// nothing. The element names are written in the form that clients match by text: <basic> without a prefix, <rpid:away/>.
+// Encode writes the presence document of one person with one device: RFC 3863 with a data-model person (RFC 4479) that
+// carries the RPID activity (RFC 4480). Offline is "closed" and carries neither activity nor note, because who appears
+// offline tells nothing. The element names are written in the form that clients match by text: <basic> without a
+// prefix, <rpid:away/>.
 func Encode(entity uri.URI, s State) []byte {
 	who := escape(entity.AOR().String())
 	basic, note := "open", cleanLine(s.Note, MaxNote)

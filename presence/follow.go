@@ -42,7 +42,7 @@ import (
 //
 // All times are spread by ±25 % so that the buddies of one list, and the lists of many users, do not act in step.
 const (
-	graceTime   = 30 * time.Second // a lost subscription is repaired in a few seconds or not soon; 30 s hides the former
+	graceTime   = 30 * time.Second // a loss is repaired in seconds or not soon; this hides the former
 	backoffBase = 5 * time.Second
 	backoffMax  = 15 * time.Minute
 	refusedWait = 4 * time.Hour    // the answer depends on a person's decision or a program's version
@@ -56,18 +56,20 @@ const (
 	// minGap is the least time between two SUBSCRIBEs that a peer can provoke: nobody turns us into an amplifier.
 	minGap = 2 * time.Second
 
-	// confirmWindow: two clients that start together subscribe to each other within a round trip; a SUBSCRIBE that comes so
-	// soon after a proof that ours lives does not mean that the peer has started anew.
+	// confirmWindow: two clients that start together subscribe to each other within a round trip; a SUBSCRIBE that
+	// comes so soon after a proof that ours lives does not mean that the peer has started anew.
 	confirmWindow = time.Second
 
-	// checkTime is how long a peer that has just sent SUBSCRIBE may take to answer a refresh before our dialog counts as one
-	// with its dead predecessor (whose port may be closed: no 481 comes). One retransmission of a lost packet fits in.
+	// checkTime is how long a peer that has just sent SUBSCRIBE may take to answer a refresh before our dialog counts
+	// as one with its dead predecessor (whose port may be closed: no 481 comes). One retransmission of a lost packet
+	// fits in.
 	checkTime   = 2 * time.Second
 	recheckWait = 30 * time.Second // after such a verdict: on a path slower than checkTime it may have been wrong
 	refreshTime = 8 * time.Second  // for a refresh after a move: ARP, DHCP, a slow proxy
 )
 
-// doubtDelays are the retries of a 404 that contradicts a sign of life: the buddy's REGISTER may come after its SUBSCRIBE.
+// doubtDelays are the retries of a 404 that contradicts a sign of life: the buddy's REGISTER may come after its
+// SUBSCRIBE.
 func doubtDelays() []time.Duration {
 	return []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 }
@@ -109,7 +111,8 @@ type event struct {
 // buddy is one followed presentity. The Watcher's mutex guards it.
 type buddy struct {
 	target uri.URI
-	key    string
+	key    string // AOR
+	plain  string // AOR without its port
 
 	phase    phase
 	due      time.Time // next SUBSCRIBE or check; zero: none planned
@@ -178,7 +181,7 @@ func (w *Watcher) stepWaiting(b *buddy, now time.Time, ev event) {
 			b.attempts = 0
 			w.send(b)
 		}
-	case evAccepted, evFailed, evNotify, evRefreshed, evEnded: // of a subscription given up; the generation keeps them out
+	case evAccepted, evFailed, evNotify, evRefreshed, evEnded: // of a subscription given up: never come here
 	}
 }
 
@@ -309,7 +312,8 @@ func (w *Watcher) drop(b *buddy) {
 	b.checking, b.again, b.notified = false, false, false
 }
 
-// failed acts on the end of a SUBSCRIBE or of a subscription that was no terminated NOTIFY. err nil: it ended without a word.
+// failed acts on the end of a SUBSCRIBE or of a subscription that was no terminated NOTIFY. err nil: it ended without a
+// word.
 func (w *Watcher) failed(b *buddy, now time.Time, err error) {
 	wasActive := b.phase == phaseActive
 	if wasActive && now.Sub(b.accepted) > shortLife {
@@ -366,7 +370,7 @@ func (w *Watcher) notified(b *buddy, now time.Time, ev event) {
 	n := ev.notification
 	switch n.State {
 	case SubPending:
-		w.show(b, State{Status: Unknown, Since: now, Reason: "This person has not yet allowed you to see their status."})
+		w.show(b, State{Status: Unknown, Since: now, Reason: reasonPending})
 	case SubTerminated:
 		if ev.found {
 			w.show(b, ev.document)

@@ -49,14 +49,15 @@ func (p *pace) take(now time.Time) {
 	p.last = now
 }
 
-// Run sends what watchers are to know. It blocks until ctx ends; then it says good-bye to every watcher, for at most 2 s,
-// waits for its goroutines and returns nil. End it while the SIP stack still runs. Run an Agent once.
+// Run sends what watchers are to know. It blocks until ctx ends; then it says good-bye to every watcher, for at most 2
+// s, waits for its goroutines and returns nil. End it while the SIP stack still runs. Run an Agent once.
 //
-// The good-bye is one NOTIFY per watcher with a closed document and "terminated;reason=deactivated": whoever shows documents
-// shows us offline. Of the reasons RFC 6665 4.1.3 offers, deactivated makes every client subscribe again soon (baresip after
-// 5 s; noresource and rejected would keep it away for an hour, giveup and probation for five minutes), so it sees us again
-// soon after our return. In between it meets the 404 of the proxy, or our own 480 until we have un-registered, and those end
-// its trying as its own rules say; our own watcher keeps its SUBSCRIBE then and costs nothing.
+// The good-bye is one NOTIFY per watcher with a closed document and "terminated;reason=deactivated": whoever shows
+// documents shows us offline. Of the reasons RFC 6665 4.1.3 offers, deactivated makes every client subscribe again soon
+// (baresip after 5 s; noresource and rejected would keep it away for an hour, giveup and probation for five minutes),
+// so it sees us again soon after our return. In between it meets the 404 of the proxy, or our own 480 until we have
+// un-registered, and those end its trying as its own rules say; our own watcher keeps its SUBSCRIBE then and costs
+// nothing.
 func (a *Agent) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -181,8 +182,8 @@ func (a *Agent) goodbye(ctx context.Context, cancel context.CancelFunc, wg *sync
 	}
 }
 
-// acceptsPIDF reports whether the Accept header of a SUBSCRIBE admits our documents. Without one the default of the event
-// package holds, which is PIDF (RFC 3856 6.7).
+// acceptsPIDF reports whether the Accept header of a SUBSCRIBE admits our documents. Without one the default of the
+// event package holds, which is PIDF (RFC 3856 6.7).
 func acceptsPIDF(types []string) bool {
 	if len(types) == 0 {
 		return true

@@ -8,8 +8,8 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
-// RefusedError is a final answer other than 2xx. A Subscriber, Subscription or Incoming returns it (wrapped or not) whenever
-// the other side answered; any other error means that no answer came: no network, no route, a timeout.
+// RefusedError is a final answer other than 2xx. A Subscriber, Subscription or Incoming returns it (wrapped or not)
+// whenever the other side answered; any other error means that no answer came: no network, no route, a timeout.
 type RefusedError struct {
 	Code       int           // 300 to 699
 	Reason     string        // reason phrase
@@ -49,10 +49,10 @@ type Notification struct {
 	Body        []byte
 }
 
-// Subscriber is how a Watcher subscribes. Subscribe sends the SUBSCRIBE (Event: presence) and blocks until its final answer;
-// on 2xx it gives the subscription, else an error as RefusedError describes. onNotify is called for every NOTIFY in order, also
-// before Subscribe has returned (RFC 6665 4.1.2.4), and does not block. ctx bounds the wait for the answer, not the life of the
-// subscription. Subscribe is called from several goroutines at once.
+// Subscriber is how a Watcher subscribes. Subscribe sends the SUBSCRIBE (Event: presence) and blocks until its final
+// answer; on 2xx it gives the subscription, else an error as RefusedError describes. onNotify is called for every
+// NOTIFY in order, also before Subscribe has returned (RFC 6665 4.1.2.4), and does not block. ctx bounds the wait for
+// the answer, not the life of the subscription. Subscribe is called from several goroutines at once.
 type Subscriber interface {
 	Subscribe(ctx context.Context, target uri.URI, onNotify func(Notification)) (Subscription, error)
 }
@@ -63,14 +63,15 @@ type Subscription interface {
 	Refresh(ctx context.Context) error
 	// Close un-subscribes. On a subscription that has ended it does nothing.
 	Close(ctx context.Context) error
-	// Done is closed when the subscription has ended: after a terminated NOTIFY, a refused or unanswered refresh, or Close.
+	// Done is closed when the subscription has ended: after a terminated NOTIFY, a refused or unanswered refresh, or
+	// Close.
 	Done() <-chan struct{}
 	// Err tells, after Done, why: nil after a terminated NOTIFY or Close, else as RefusedError describes.
 	Err() error
 }
 
-// Incoming is one subscription of somebody else to our presence. Notify and the rest may be called from any goroutine; the
-// Agent calls Notify for one subscription never twice at once.
+// Incoming is one subscription of somebody else to our presence. Notify and the rest may be called from any goroutine;
+// the Agent calls Notify for one subscription never twice at once.
 type Incoming interface {
 	From() uri.Address
 	To() uri.Address
@@ -84,8 +85,8 @@ type Incoming interface {
 	Reject(ctx context.Context, code int) error
 	// Notify sends a NOTIFY and waits for its answer; errors as RefusedError describes.
 	Notify(ctx context.Context, n Notification) error
-	// OnRefresh sets what is called when a SUBSCRIBE in the dialog was answered; expires 0 is an un-subscription, whose last
-	// NOTIFY the Agent sends.
+	// OnRefresh sets what is called when a SUBSCRIBE in the dialog was answered; expires 0 is an un-subscription, whose
+	// last NOTIFY the Agent sends.
 	OnRefresh(func(expires time.Duration))
 	// OnEnd sets what is called once when the subscription has ended for whatever cause, also when it has expired; the
 	// expired one gets its last NOTIFY from the SIP side.

@@ -47,8 +47,8 @@ func (s State) same(o State) bool {
 	return s.Status == o.Status && s.Note == o.Note && s.Reason == o.Reason
 }
 
-// cleanLine makes foreign text safe to show on one line: control and format characters that could reorder or hide text go
-// (RFC 8264 would refuse them too), white space is folded, length is bounded.
+// cleanLine makes foreign text safe to show on one line: control and format characters that could reorder or hide text
+// go (RFC 8264 would refuse them too), white space is folded, length is bounded.
 func cleanLine(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -16,6 +16,7 @@ type verdict struct {
 
 const (
 	reasonForbidden = "This person does not share their status with you."
+	reasonPending   = "This person has not yet allowed you to see their status."
 	reasonNoAnswer  = "No answer from this person's program or server. Peregrine keeps trying."
 	reasonAccount   = "The server did not accept your account for this. Check the account's password."
 	reasonNoSupport = "This person's program cannot tell its status."

@@ -13,8 +13,8 @@ import (
 const (
 	MaxBuddies = 10000 // as many as buddies.xml may hold
 
-	// maxInFlight bounds the requests without an answer. One to a dead LAN peer is 32 s in flight (RFC 3261 timer F), so a few
-	// of those must not hold up the rest; through a proxy all answers come within a round trip.
+	// maxInFlight bounds the requests without an answer. One to a dead LAN peer is 32 s in flight (RFC 3261 timer F),
+	// so a few of those must not hold up the rest; through a proxy all answers come within a round trip.
 	maxInFlight = 128
 
 	// closeLimit caps the un-subscriptions at the end of Run.
@@ -25,13 +25,14 @@ const (
 type WatcherConfig struct {
 	Subscriber Subscriber   // required
 	Logger     *slog.Logger // nil: nothing is logged
-	// OnChange tells the new state of a buddy. It is called on the goroutine of Run, one call at a time; of several changes
-	// in quick succession only the last may be told. It may call back into the Watcher. nil: not told.
+	// OnChange tells the new state of a buddy. It is called on the goroutine of Run, one call at a time; of several
+	// changes in quick succession only the last may be told. It may call back into the Watcher. nil: not told.
 	OnChange func(target uri.URI, s State)
 }
 
-// Watcher follows the presence of the buddies: one subscription each, kept alive through refusals, losses and moves by the
-// state machine of follow.go. All methods may be called from any goroutine, before, during and after Run, and do not block.
+// Watcher follows the presence of the buddies: one subscription each, kept alive through refusals, losses and moves by
+// the state machine of follow.go. All methods may be called from any goroutine, before, during and after Run, and do
+// not block.
 type Watcher struct {
 	cfg  WatcherConfig
 	log  *slog.Logger
@@ -56,7 +57,8 @@ func NewWatcher(cfg WatcherConfig) *Watcher {
 	return &Watcher{cfg: cfg, log: log, wake: make(chan struct{}, 1), buddies: make(map[string]*buddy)}
 }
 
-// Watch begins to follow a buddy; one that is followed already stays as it is. It reports false when MaxBuddies are followed.
+// Watch begins to follow a buddy; one that is followed already stays as it is. It reports false when MaxBuddies are
+// followed.
 func (w *Watcher) Watch(target uri.URI) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,7 +68,8 @@ func (w *Watcher) Watch(target uri.URI) bool {
 	}
 	if w.buddies[key] == nil {
 		now := time.Now()
-		b := &buddy{target: target, key: key, heapIndex: -1, state: State{Status: Unknown, Since: now}}
+		b := &buddy{target: target, key: key, plain: withoutPort(target), heapIndex: -1}
+		b.state = State{Status: Unknown, Since: now}
 		w.buddies[key] = b
 		w.step(b, now, event{kind: evWatch})
 	}
@@ -86,9 +89,9 @@ func (w *Watcher) Unwatch(target uri.URI) {
 	}
 }
 
-// PeerSubscribed tells that a new SUBSCRIBE has come from somebody: the kept SUBSCRIBE to that buddy is sent again (thesis
-// 7.3.3), and a subscription of ours that is older than the peer's program is found out. Call it for new subscriptions only,
-// not for their refreshes.
+// PeerSubscribed tells that a new SUBSCRIBE has come from somebody: the kept SUBSCRIBE to that buddy is sent again
+// (thesis 7.3.3), and a subscription of ours that is older than the peer's program is found out. Call it for new
+// subscriptions only, not for their refreshes.
 func (w *Watcher) PeerSubscribed(from uri.URI) { w.tell(from, evPeerSubscribed) }
 
 // PeerSeen tells of another sign of life, a call or a message from somebody: the kept SUBSCRIBE is sent again.
@@ -98,8 +101,8 @@ func (w *Watcher) PeerSeen(from uri.URI) { w.tell(from, evPeerSeen) }
 // 4.4.1 target refresh), and what failed for want of a network is tried now.
 func (w *Watcher) Refresh() { w.tellAll(evMoved) }
 
-// RetryAll tells that the network is back after an outage or a sleep: whatever is not active is tried now, the kept ones too,
-// because the buddy's own SUBSCRIBE may have been missed; the active ones are refreshed.
+// RetryAll tells that the network is back after an outage or a sleep: whatever is not active is tried now, the kept
+// ones too, because the buddy's own SUBSCRIBE may have been missed; the active ones are refreshed.
 func (w *Watcher) RetryAll() { w.tellAll(evNetworkBack) }
 
 // State is the present state of a buddy; ok is false when it is not followed.
@@ -129,8 +132,8 @@ func (w *Watcher) tellAll(kind eventKind) {
 	}
 }
 
-// find gives the buddy of an address: the one with the same AOR, else the only one with the same user and host, because on a
-// LAN the port of a From differs from the port a user typed.
+// find gives the buddy of an address: the one with the same AOR, else the only one with the same user and host, because
+// on a LAN the port of a From differs from the port a user typed.
 func (w *Watcher) find(who uri.URI) *buddy {
 	if b := w.buddies[who.AOR().String()]; b != nil {
 		return b
@@ -138,7 +141,7 @@ func (w *Watcher) find(who uri.URI) *buddy {
 	plain := withoutPort(who)
 	var found *buddy
 	for _, b := range w.buddies {
-		if withoutPort(b.target) == plain {
+		if b.plain == plain {
 			if found != nil {
 				return nil
 			}
@@ -154,8 +157,8 @@ func withoutPort(u uri.URI) string {
 	return u.String()
 }
 
-// Run carries out what the state machine decides. It blocks until ctx ends, then un-subscribes everywhere, for at most 2 s,
-// waits for its goroutines and returns nil. Run a Watcher once.
+// Run carries out what the state machine decides. It blocks until ctx ends, then un-subscribes everywhere, for at most
+// 2 s, waits for its goroutines and returns nil. Run a Watcher once.
 func (w *Watcher) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -311,7 +314,8 @@ func (w *Watcher) refresh(ctx context.Context, b *buddy, gen uint64, sub Subscri
 	w.happened(b, gen, event{kind: evRefreshed, err: err})
 }
 
-// happened feeds the outcome of a request to the machine, unless the subscription it belongs to is no longer the buddy's.
+// happened feeds the outcome of a request to the machine, unless the subscription it belongs to is no longer the
+// buddy's.
 func (w *Watcher) happened(b *buddy, gen uint64, ev event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
