@@ -15,8 +15,8 @@
 //	mh, mh2, …: mobile hosts .100, .101, … with two radios wlan0 and wlan1
 //
 // The two proxies are plain: digest for REGISTER (401) and for requests of their own users (407),
-// 404 for an absent user, no presence function, dialogs record-routed. Port 5070 of each answers
-// every INVITE with 302 and the registered contact. Users are alice, bob, carol, dave and u0, u1,
+// 404 for an absent user, no presence function, dialogs record-routed. Port 5070 of each does the
+// same but answers a new INVITE with 302 and the registered contact. Users are alice, bob, carol, dave and u0, u1,
 // …; a password is the user's name followed by "pw".
 //
 // Order of calls: Start, then hosts (Mobile, Correspondent), then peers on hosts (StartBaresip,

@@ -56,6 +56,9 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	if missing := Missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("the interop lab needs programs that are not installed: %v; `make deps` installs them", missing)
 	}
+	if err := raisePriority(); err != nil {
+		return nil, err
+	}
 	rec, err := newRecord(cfg)
 	if err != nil {
 		return nil, err

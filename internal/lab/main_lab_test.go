@@ -104,7 +104,7 @@ func newPhone(t *testing.T, h *Host, cfg PhoneConfig) *Phone {
 		if t.Failed() {
 			t.Logf("log of %s on %s:\n%s", p.AOR, h.Name(), tail(p.Log(0), 6000))
 		}
-		if !p.Running() {
+		if p.Crashed() {
 			t.Errorf("%s on %s did not live to the end of the test", p.AOR, h.Name())
 		}
 	})

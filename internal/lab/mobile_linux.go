@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -70,6 +71,33 @@ func (m *Mobile) join(ctx context.Context, radio, wifi int) error {
 	return m.lab.ip(ctx, "air", fmt.Sprintf("link set %s master br%d", m.bridgePort(radio), wifi))
 }
 
+// associate joins a network and brings the radio up, and returns when frames pass. A real network
+// leases an address by DHCP, so that frames have passed before there is one; here a first ARP
+// request would be lost in a bridge port that the kernel enables a moment later, and be repeated
+// only after a second.
+func (m *Mobile) associate(ctx context.Context, radio, wifi int) error {
+	if err := m.join(ctx, radio, wifi); err != nil {
+		return err
+	}
+	if err := m.lab.ip(ctx, m.name, fmt.Sprintf("link set wlan%d up", radio)); err != nil {
+		return err
+	}
+	ends := []struct{ host, dev, want string }{
+		{"air", m.bridgePort(radio), `"state":"forwarding"`},
+		{m.name, fmt.Sprintf("wlan%d", radio), `"operstate":"UP"`},
+	}
+	for _, end := range ends {
+		err := poll(ctx, time.Millisecond, func() (bool, error) {
+			out, err := run(ctx, "", "ip", "-n", m.lab.ns(end.host), "-d", "-j", "link", "show", "dev", end.dev)
+			return strings.Contains(out, end.want), err
+		})
+		if err != nil {
+			return fmt.Errorf("%s joins network %d: %w", m.name, wifi, err)
+		}
+	}
+	return nil
+}
+
 // Roam moves the host to the other network with one radio, break before make: for gap it has no
 // address at all.
 func (m *Mobile) Roam(ctx context.Context, gap time.Duration) (Move, error) {
@@ -80,13 +108,13 @@ func (m *Mobile) Roam(ctx context.Context, gap time.Duration) (Move, error) {
 	if err := m.lab.ip(ctx, m.name, "link set "+dev+" down", "addr flush dev "+dev); err != nil {
 		return Move{}, err
 	}
-	if err := m.join(ctx, radio, to); err != nil {
+	if err := m.associate(ctx, radio, to); err != nil {
 		return Move{}, err
 	}
-	if err := wait(ctx, gap); err != nil {
+	if err := wait(ctx, gap-time.Since(move.Down)); err != nil {
 		return Move{}, err
 	}
-	err := m.lab.ip(ctx, m.name, "link set "+dev+" up", fmt.Sprintf("addr add %s/24 dev %s", move.New, dev),
+	err := m.lab.ip(ctx, m.name, fmt.Sprintf("addr add %s/24 dev %s", move.New, dev),
 		fmt.Sprintf("route replace default via 10.77.%d.1", to))
 	if err != nil {
 		return Move{}, err
@@ -102,10 +130,10 @@ func (m *Mobile) RoamOverlapped(ctx context.Context, overlap time.Duration) (Mov
 	to, next := 3-wifi, 1-radio
 	move := Move{Kind: "mbb", Old: m.Addr(), New: mobileAddr(to, m.index, next), Down: time.Now()}
 	oldDev, dev := fmt.Sprintf("wlan%d", radio), fmt.Sprintf("wlan%d", next)
-	if err := m.join(ctx, next, to); err != nil {
+	if err := m.associate(ctx, next, to); err != nil {
 		return Move{}, err
 	}
-	err := m.lab.ip(ctx, m.name, "link set "+dev+" up", fmt.Sprintf("addr add %s/24 dev %s", move.New, dev),
+	err := m.lab.ip(ctx, m.name, fmt.Sprintf("addr add %s/24 dev %s", move.New, dev),
 		fmt.Sprintf("route replace default via 10.77.%d.1 dev %s", to, dev))
 	if err != nil {
 		return Move{}, err

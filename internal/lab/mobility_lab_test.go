@@ -288,7 +288,7 @@ func TestCallSurvivesEveryMove(t *testing.T) {
 		{"the link flaps", 120 * time.Millisecond, func() (Move, error) { return mh.Flap(t.Context(), 300*time.Millisecond) }},
 		{"another network after three seconds", 120 * time.Millisecond, func() (Move, error) { return mh.Roam(t.Context(), 3*time.Second) }},
 	}
-	time.Sleep(time.Second)
+	time.Sleep(2 * time.Second)
 	for _, step := range moves {
 		t.Run(step.name, func(t *testing.T) {
 			move, err := step.do()

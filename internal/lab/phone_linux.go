@@ -51,6 +51,7 @@ type Phone struct {
 	AOR    string // of the account of PhoneConfig
 	binary string
 	proc   *process
+	quit   bool // Stop was called
 }
 
 // VerbError is a verb that peregrinectl refused.
@@ -205,6 +206,7 @@ func (p *Phone) Restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.quit = false
 	p.Host.lab.adopt(p.proc)
 	_, err = p.WaitEvent(ctx, mark, "started", func(e PhoneEvent) bool { return e.Kind == "started" })
 	return err
@@ -387,14 +389,15 @@ func (p *Phone) WaitBuddy(ctx context.Context, address, status string) (PhoneBud
 	return last, nil
 }
 
-// Running tells whether the program still runs.
-func (p *Phone) Running() bool { return p.proc.running() }
+// Crashed tells whether the program has ended without being asked to. Not while Stop runs.
+func (p *Phone) Crashed() bool { return !p.quit && !p.proc.running() }
 
 // Stop asks the program to quit, as a user would, and waits for its end.
 func (p *Phone) Stop(ctx context.Context) error {
 	if err := p.Do(ctx, "quit"); err != nil {
 		return err
 	}
+	p.quit = true
 	if err := p.proc.waitOrKill(5 * time.Second); err != nil {
 		return err
 	}

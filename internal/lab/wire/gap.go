@@ -22,6 +22,10 @@ type Gap struct {
 	Lost     int           // packets missing between LastOld and FirstNew by RTP sequence number; -1: another stream
 }
 
+// lookBack is how long before a move its judgement begins; in a stream that flows, the last packet
+// is 20 to 60 ms old, even over a slow line.
+const lookBack = 2 * time.Second
+
 // Back tells whether the stream came back at the new address.
 func (g Gap) Back() bool { return !g.FirstNew.IsZero() }
 
@@ -32,11 +36,15 @@ func JudgeMove(packets []RTP, h Handover, mobileIsSource bool) Gap {
 	var gap Gap
 	var previous, lastOld RTP
 	for _, p := range packets {
+		if p.At.Before(h.Down.Add(-lookBack)) {
+			continue
+		}
 		address := p.Dst.Addr()
 		if mobileIsSource {
 			address = p.Src.Addr()
 		}
-		isNew := address == h.New && (h.Old != h.New || p.At.After(h.Up))
+		// The host may have had the new address in an earlier stay: only what comes after the move counts.
+		isNew := address == h.New && p.At.After(h.Down) && (h.Old != h.New || p.At.After(h.Up))
 		// From the mobile, packets sent before Down may arrive later: they were on the way.
 		isOld := !isNew && address == h.Old && (h.Overlap || mobileIsSource || p.At.Before(h.Down))
 		switch {

@@ -127,6 +127,16 @@ func downlink(down, back time.Duration) []RTP {
 	return out
 }
 
+// stay is n packets to an address, from place first in the stream on.
+func stay(dst netip.Addr, first, n int) []RTP {
+	var out []RTP
+	for i := first; i < first+n; i++ {
+		at := base.Add(time.Duration(i) * 20 * time.Millisecond)
+		out = append(out, RTP{Packet: Packet{At: at, Dst: netip.AddrPortFrom(dst, 4000)}, Sequence: uint16(i + 65500)})
+	}
+	return out
+}
+
 func TestJudgeMove(t *testing.T) {
 	at := func(ms int) time.Time { return base.Add(time.Duration(ms) * time.Millisecond) }
 	tests := []struct {
@@ -142,6 +152,7 @@ func TestJudgeMove(t *testing.T) {
 		{"never back", downlink(1010*time.Millisecond, time.Hour), Handover{Down: at(1010), Up: at(1020), Old: oldAddr, New: newAddr}, 0, 0, 0, false},
 		{"late packets to the old address are of no use", downlink(1500*time.Millisecond, 1500*time.Millisecond), Handover{Down: at(1010), Up: at(1020), Old: oldAddr, New: newAddr}, 500 * time.Millisecond, 480 * time.Millisecond, 24, true},
 		{"make before break", downlink(1500*time.Millisecond, 1500*time.Millisecond), Handover{Down: at(1010), Up: at(1020), Old: oldAddr, New: newAddr, Overlap: true}, 20 * time.Millisecond, 480 * time.Millisecond, 0, true},
+		{"an earlier stay at the new address", append(stay(newAddr, 0, 20), downlink(1010*time.Millisecond, 1100*time.Millisecond)[20:]...), Handover{Down: at(1010), Up: at(1020), Old: oldAddr, New: newAddr}, 100 * time.Millisecond, 80 * time.Millisecond, 4, true},
 		{"flap", downlink(1010*time.Millisecond, time.Hour)[:50], Handover{Down: at(505), Up: at(510), Old: oldAddr, New: oldAddr}, 20 * time.Millisecond, 10 * time.Millisecond, 0, true},
 	}
 	for _, test := range tests {
