@@ -134,10 +134,11 @@ func (e *Engine) Codec(ctx context.Context, id, name string) error {
 		return userErrorf("%s and you have these in common: %s. Choose one of them.", c.rec.PeerName, strings.Join(st.Codecs, ", "))
 	}
 	order := slices.Concat(st.Codecs[i:i+1], st.Codecs[:i], st.Codecs[i+1:])
-	m.SetCodecs(order)
-	if err := c.sip.Reinvite(ctx); err != nil {
-		m.SetCodecs(st.Codecs)
+	if err := m.SetCodecs(order); err != nil {
 		return explain(aboutCall, c.rec.PeerName, err)
+	}
+	if err := c.sip.Reinvite(ctx); err != nil {
+		return errors.Join(explain(aboutCall, c.rec.PeerName, err), m.SetCodecs(st.Codecs))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

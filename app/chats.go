@@ -55,7 +55,18 @@ func (e *Engine) followChats(ctx context.Context) error {
 		for key, peer := range dirty {
 			e.tellChat(ctx, key, peer)
 		}
+		e.tellHistory()
 	}
+}
+
+// tellHistory tells the user when messages cannot be kept, and when they can again.
+func (e *Engine) tellHistory() {
+	const full = "Messages cannot be saved. Make room on the disk, or look at the profile folder."
+	if err := e.chats.Problem(); err != nil {
+		e.addNotice(levelAttention, full, err.Error())
+		return
+	}
+	e.dropNotice(full)
 }
 
 // tellChat emits what is new in one chat.

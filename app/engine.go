@@ -56,8 +56,6 @@ type Engine struct {
 	mover   *mover
 	ringer  *ringer
 	news    *chatNews
-	inputs  *follower // of the setting audio.input
-	outputs *follower
 
 	work    chan func(context.Context) // what Run carries out on goroutines of their own
 	ended   chan struct{}              // closed when Run returns
@@ -271,10 +269,15 @@ func (e *Engine) startUp(ctx context.Context) {
 	e.mu.Unlock()
 	e.learn(e.chats.Chats())
 	e.showPresence()
+	var all sync.WaitGroup
 	for _, a := range list {
-		e.startAccount(ctx, a)
+		all.Go(func() { // a keyring that asks the user holds up its own account only
+			e.startAccount(ctx, a)
+			e.watchBuddies()
+		})
 	}
 	e.watchBuddies()
+	all.Wait()
 	self := e.Snapshot().Self
 	e.mu.Lock()
 	e.emit(Event{Kind: EventStarted, Self: &self})

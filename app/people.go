@@ -71,15 +71,21 @@ func (e *Engine) watchBuddies() {
 			removed = append(removed, p)
 		}
 	}
+	if !able { // nobody to watch with: what was heard is no longer known to be true
+		removed = append(removed, added...)
+		added = nil
+		for key, p := range e.people {
+			p.state = presence.State{Status: presence.Unknown}
+			e.people[key] = p
+		}
+	}
 	e.changedLocked()
 	e.mu.Unlock()
 	for _, p := range removed {
 		e.watcher.Unwatch(p.buddy.Address)
 	}
-	if able {
-		for _, p := range added {
-			e.watcher.Watch(p.buddy.Address)
-		}
+	for _, p := range added {
+		e.watcher.Watch(p.buddy.Address)
 	}
 }
 

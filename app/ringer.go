@@ -17,13 +17,13 @@ const (
 
 // ringer plays the tone that fits the calls.
 type ringer struct {
-	e       *Engine
-	outputs *follower
-	want    chan tone // holds the newest
+	e     *Engine
+	want  chan tone     // holds the newest
+	again chan struct{} // holds one: the device is another one now
 }
 
 func newRinger(e *Engine) *ringer {
-	return &ringer{e: e, outputs: newFollower(), want: make(chan tone, 1)}
+	return &ringer{e: e, want: make(chan tone, 1), again: make(chan struct{}, 1)}
 }
 
 // set asks for a tone; it does not block. The caller holds Engine.mu, so that the newest wins.
@@ -35,24 +35,34 @@ func (r *ringer) set(t tone) {
 	r.want <- t
 }
 
+// reopen asks for the present tone to go on by the device that the settings name now.
+func (r *ringer) reopen() {
+	select {
+	case r.again <- struct{}{}:
+	default:
+	}
+}
+
 // run plays what is asked for until ctx ends.
 func (r *ringer) run(ctx context.Context) error {
 	now := toneNone
 	stop := func() {}
 	defer func() { stop() }()
 	for {
+		next := now
 		select {
-		case next := <-r.want:
+		case next = <-r.want:
 			if next == now {
 				continue
 			}
-			stop()
-			now, stop = next, func() {}
-			if next != toneNone {
-				stop = r.play(ctx, next)
-			}
+		case <-r.again:
 		case <-ctx.Done():
 			return nil
+		}
+		stop()
+		now, stop = next, func() {}
+		if next != toneNone {
+			stop = r.play(ctx, next)
 		}
 	}
 }
@@ -63,17 +73,14 @@ func (r *ringer) play(ctx context.Context, t tone) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := r.outputs.run(ctx, func(ctx context.Context) error {
-			d, err := r.e.cfg.Devices.OpenPlayer(r.device(t))
-			if err != nil {
-				return err
-			}
-			source := tones.Ringback()
-			if t == toneRinging {
-				source = tones.Ringtone()
-			}
-			return d.Play(ctx, source.Pull)
-		})
+		source := tones.Ringback()
+		if t == toneRinging {
+			source = tones.Ringtone()
+		}
+		d, err := r.e.cfg.Devices.OpenPlayer(r.device(t))
+		if err == nil {
+			err = d.Play(ctx, source.Pull)
+		}
 		if err != nil {
 			r.e.log.InfoContext(ctx, "tone not played", "err", err)
 		}

@@ -26,8 +26,7 @@ func (e *Engine) wire(ctx context.Context) error {
 	if e.cfg.Devices == nil {
 		e.cfg.Devices = systemDevices{audio.Options{Logger: e.log, Loop: audio.NewLoop(0), Stream: "Call"}}
 	}
-	e.inputs, e.outputs, e.news = newFollower(), newFollower(), newChatNews()
-	e.ringer, e.mover = newRinger(e), newMover(e, e.cfg.Watcher)
+	e.news, e.ringer, e.mover = newChatNews(), newRinger(e), newMover(e, e.cfg.Watcher)
 	if err := e.wireBuddies(); err != nil {
 		return err
 	}
