@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -38,7 +39,7 @@ type journey struct {
 }
 
 // proxy relays a request other than REGISTER, ACK and CANCEL (RFC 3261 16.3 to 16.6), or answers it.
-func (s *Server) proxy(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+func (s *Server) proxy(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 	j, ok := s.journey(req)
 	switch {
 	case !ok:
@@ -70,7 +71,7 @@ func (s *Server) proxy(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 		s.reply(req, tx, 404, "Not Found")
 		return
 	}
-	s.relay(req, tx, j, hops)
+	s.relay(ctx, req, tx, j, hops)
 }
 
 // journey reads target, routes and hop count (RFC 3261 16.4). ok is false when a header of them cannot be read.

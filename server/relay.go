@@ -63,7 +63,7 @@ type event struct {
 func asItIs(*sipgo.Client, *sipmsg.Request) error { return nil }
 
 // relay sends a request to its hops at once and brings back the answers. It returns when every branch has ended.
-func (s *Server) relay(req *sipmsg.Request, tx sipmsg.ServerTransaction, j journey, hops []hop) {
+func (s *Server) relay(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction, j journey, hops []hop) {
 	trying := sipmsg.NewResponseFromRequest(req, 100, "Trying", nil)
 	r := &relay{
 		s: s, req: req, tx: tx, dest: trying.Destination(), transport: req.Transport(),
@@ -76,17 +76,17 @@ func (s *Server) relay(req *sipmsg.Request, tx sipmsg.ServerTransaction, j journ
 	if req.IsInvite() {
 		s.respond(tx, trying)
 	}
-	r.run()
+	r.run(ctx)
 }
 
-func (r *relay) run() {
+func (r *relay) run(ctx context.Context) {
 	cancelled := make(chan struct{})
 	once := sync.OnceFunc(func() { close(cancelled) })
 	if !r.tx.OnCancel(func(*sipmsg.Request) { once() }) {
 		return // it was cancelled before it went anywhere
 	}
 	for i := range r.branches {
-		r.children.Go(func() { r.try(i) })
+		r.children.Go(func() { r.try(ctx, i) })
 	}
 	limit := time.NewTimer(timerC)
 	defer limit.Stop()
@@ -94,12 +94,12 @@ func (r *relay) run() {
 	for r.pending() {
 		select {
 		case e := <-r.events:
-			if r.take(e) && !r.all {
+			if r.take(ctx, e) && !r.all {
 				limit.Reset(timerC)
 			}
 		case <-cancelled: // sipgo has answered 200 and 487
 			cancelled, r.final = nil, true
-			r.cancelAll()
+			r.cancelAll(ctx)
 			limit.Reset(afterCancel)
 		case <-done:
 			done = nil
@@ -107,14 +107,14 @@ func (r *relay) run() {
 				r.final = true
 				r.s.respond(r.tx, overloaded(r.req))
 			}
-			r.cancelAll()
+			r.cancelAll(ctx)
 			limit.Reset(farewell / 2)
 		case <-limit.C:
 			if r.all || !r.req.IsInvite() {
 				r.abandon()
 				continue
 			}
-			r.cancelAll()
+			r.cancelAll(ctx)
 			limit.Reset(afterCancel)
 		}
 	}
@@ -131,8 +131,8 @@ func (r *relay) pending() bool {
 }
 
 // try carries one branch: it sends the copy and reports what comes until a final response.
-func (r *relay) try(i int) {
-	ctx, cancel := context.WithTimeout(context.Background(), afterCancel) // bounds the TCP connect
+func (r *relay) try(ctx context.Context, i int) {
+	ctx, cancel := context.WithTimeout(ctx, afterCancel) // bounds the TCP connect
 	defer cancel()
 	tx, err := r.s.client.TransactionRequest(ctx, r.branches[i].out, asItIs)
 	if err != nil {
@@ -167,7 +167,7 @@ func (r *relay) report(e event) {
 }
 
 // take treats the response of a branch (RFC 3261 16.7 steps 3 to 10) and reports whether it says that the branch lives on.
-func (r *relay) take(e event) (lives bool) {
+func (r *relay) take(ctx context.Context, e event) (lives bool) {
 	b := r.branches[e.branch]
 	switch {
 	case e.res == nil:
@@ -176,7 +176,7 @@ func (r *relay) take(e event) (lives bool) {
 	case e.res.IsProvisional():
 		b.provisional = true
 		if r.all {
-			r.cancel(b)
+			r.cancel(ctx, b)
 		}
 		if e.res.StatusCode != 100 && !r.final {
 			r.s.respond(r.tx, r.back(e.res))
@@ -184,12 +184,12 @@ func (r *relay) take(e event) (lives bool) {
 		return e.res.StatusCode != 100
 	case e.res.IsSuccess():
 		b.done = true
-		r.succeed(e.res)
+		r.succeed(ctx, e.res)
 	default:
 		b.done = true
 		b.answer = e.res
 		if e.res.IsGlobalError() { // step 5: nobody else need ring
-			r.cancelAll()
+			r.cancelAll(ctx)
 		}
 	}
 	return false
@@ -197,7 +197,7 @@ func (r *relay) take(e event) (lives bool) {
 
 // succeed passes on a 2xx: the first one, and for INVITE every one (step 5), also after the caller has given up, because the
 // callee then has a call that must be ended.
-func (r *relay) succeed(res *sipmsg.Response) {
+func (r *relay) succeed(ctx context.Context, res *sipmsg.Response) {
 	switch {
 	case !r.final, r.success && r.req.IsInvite():
 		r.final, r.success = true, true
@@ -205,7 +205,7 @@ func (r *relay) succeed(res *sipmsg.Response) {
 	case r.req.IsInvite():
 		r.passAgain(res)
 	}
-	r.cancelAll()
+	r.cancelAll(ctx)
 }
 
 // passAgain sends a 2xx without a transaction, which it has outlived.
@@ -226,23 +226,23 @@ func (r *relay) back(res *sipmsg.Response) *sipmsg.Response {
 
 // cancelAll ends the branches that still ring; those without a provisional response as soon as they have one (RFC 3261 9.1).
 // Requests other than INVITE cannot be cancelled.
-func (r *relay) cancelAll() {
+func (r *relay) cancelAll(ctx context.Context) {
 	r.all = true
 	for _, b := range r.branches {
 		if b.provisional && !b.done {
-			r.cancel(b)
+			r.cancel(ctx, b)
 		}
 	}
 }
 
-func (r *relay) cancel(b *branch) {
+func (r *relay) cancel(ctx context.Context, b *branch) {
 	if b.cancelled || !r.req.IsInvite() {
 		return
 	}
 	b.cancelled = true
 	out := cancelOf(b.out)
 	r.children.Go(func() {
-		tx, err := r.s.client.TransactionRequest(context.Background(), out, asItIs)
+		tx, err := r.s.client.TransactionRequest(ctx, out, asItIs)
 		if err != nil {
 			r.s.log.Debug("CANCEL not sent", "err", err)
 			return

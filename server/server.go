@@ -197,7 +197,6 @@ func (s *Server) wire() error {
 	if s.client, err = sipgo.NewClient(s.agent, sipgo.WithClientLogger(silent)); err != nil {
 		return err
 	}
-	s.front.OnNoRoute(s.serve) // every method
 	return nil
 }
 
@@ -207,6 +206,9 @@ func (s *Server) Addr() netip.AddrPort { return s.addr }
 // Run serves until ctx ends or a socket fails. On the way out it answers what is in progress with 503, cancels pending calls and
 // closes all sockets. It returns nil when ctx ended it. Call it once.
 func (s *Server) Run(ctx context.Context) error {
+	// Requests in progress outlive ctx by their farewell: they end with s.done.
+	work := context.WithoutCancel(ctx)
+	s.front.OnNoRoute(func(req *sipmsg.Request, tx sipmsg.ServerTransaction) { s.serve(work, req, tx) }) // every method
 	ended := make(chan error, 2)
 	listeners := 1
 	go func() { ended <- s.front.ServeUDP(&steadyConn{PacketConn: s.packets}) }()
@@ -279,7 +281,7 @@ func (s *Server) closeSockets() {
 }
 
 // serve is called by sipgo on a fresh goroutine per request.
-func (s *Server) serve(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
+func (s *Server) serve(ctx context.Context, req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 	if !s.begin() {
 		if !req.IsAck() {
 			s.respond(tx, overloaded(req))
@@ -301,7 +303,7 @@ func (s *Server) serve(req *sipmsg.Request, tx sipmsg.ServerTransaction) {
 	case sipmsg.CANCEL: // sipgo has already matched those of calls in progress
 		s.reply(req, tx, 481, "Call/Transaction Does Not Exist")
 	default:
-		s.proxy(req, tx)
+		s.proxy(ctx, req, tx)
 	}
 }
 
