@@ -319,8 +319,10 @@ func TestPulseComesBack(t *testing.T) {
 	if err := (<-reports).err; !errors.Is(err, ErrNoSound) && !errors.Is(err, ErrStopped) {
 		t.Errorf("report %v, want ErrNoSound or ErrStopped", err)
 	}
+	dead := time.Now()
 	p.start()
 	back := time.Now()
+	t.Logf("the server took %v to start", back.Sub(dead))
 	m := p.monitor("sink")
 	r := <-reports
 	for errors.Is(r.err, ErrNoSound) || errors.Is(r.err, ErrNoAnswer) {
@@ -337,8 +339,15 @@ func TestPulseComesBack(t *testing.T) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := len(m.pcm); n < Rate || toneShare(m.pcm[n-Rate:n-Rate/2], 440) < 0.9 {
-		t.Errorf("no tone after the restart in %d samples", n)
+	clean := 0
+	pcm := m.pcm[max(0, len(m.pcm)-Rate):]
+	for ; len(pcm) >= Rate/10; pcm = pcm[Rate/10:] {
+		if toneShare(pcm[:Rate/10], 440) > 0.99 {
+			clean++
+		}
+	}
+	if t.Logf("%d of the last 10 stretches of 100 ms are clean", clean); clean < 5 {
+		t.Errorf("%d of the last 10 stretches of 100 ms are clean", clean)
 	}
 }
 
