@@ -1,0 +1,360 @@
+package page
+
+import (
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/lang"
+	"fyne.io/fyne/v2/layout"
+
+	"github.com/peregrine-softphone/peregrine/app"
+	"github.com/peregrine-softphone/peregrine/app/ui/theme"
+	"github.com/peregrine-softphone/peregrine/app/ui/widget"
+)
+
+// backFor is how long the strip says that the network is back.
+const backFor = 4 * time.Second
+
+// Strips are the calls, one card each, above everything at the right. The active one is bright, held
+// ones are dim.
+type Strips struct {
+	Root *fyne.Container
+
+	act    Actions
+	strips map[string]*Strip
+	order  []string
+}
+
+// NewStrips returns an empty stack: it takes no room until there is a call.
+func NewStrips(act Actions) *Strips {
+	return &Strips{act: act, strips: map[string]*Strip{}, Root: container.New(layout.NewCustomPaddedVBoxLayout(0))}
+}
+
+// Show shows the live calls of a snapshot.
+func (s *Strips) Show(snap app.Snapshot, now time.Time) {
+	calls := live(snap)
+	order := make([]string, 0, len(calls))
+	for _, c := range calls {
+		order = append(order, c.ID)
+		if s.strips[c.ID] == nil {
+			s.strips[c.ID] = newStrip(s.act, c.ID)
+		}
+		s.strips[c.ID].show(snap, c, now)
+	}
+	if strings.Join(order, "\n") != strings.Join(s.order, "\n") {
+		s.order = order
+		kept := make(map[string]*Strip, len(order))
+		s.Root.RemoveAll()
+		for _, id := range order {
+			kept[id] = s.strips[id]
+			s.Root.Add(s.strips[id].Root)
+		}
+		s.strips = kept
+	}
+	s.Root.Refresh()
+}
+
+// Tick moves the clocks on; it is called about once a second while there is a call.
+func (s *Strips) Tick(now time.Time) {
+	for _, strip := range s.strips {
+		strip.tick(now)
+		strip.details.tick(strip.call)
+	}
+}
+
+// Strip returns the strip of a call, or nil.
+func (s *Strips) Strip(id string) *Strip { return s.strips[id] }
+
+// Len returns how many calls are shown.
+func (s *Strips) Len() int { return len(s.order) }
+
+// Strip is one call.
+type Strip struct {
+	Root fyne.CanvasObject
+	// The buttons, in their order.
+	Mute, Keypad, Hold, More, Hangup *widget.Button
+	Answer, Decline, Resume          *widget.Button
+
+	act     Actions
+	id      string
+	call    app.Call
+	card    *widget.Surface
+	avatar  *widget.Avatar
+	name    *widget.Text
+	state   *widget.Text
+	bars    *widget.Bars
+	quality *widget.Tap
+	codec   *widget.Button
+	lock    *widget.Icon
+	secure  *widget.Text
+	network *fyne.Container
+	netIcon *widget.Icon
+	netText *widget.Text
+	netSaid string
+	netAt   time.Time
+	digits  fyne.CanvasObject
+	details *callDetails
+	head    *fyne.Container
+	buttons *fyne.Container
+}
+
+func newStrip(act Actions, id string) *Strip {
+	s := &Strip{
+		act: act, id: id, avatar: widget.NewAvatar(40, theme.Surface),
+		name: widget.NewText("", widget.Style{Size: 15, Bold: true, Shrink: true}), state: widget.NewText("", widget.Style{Size: 13, Color: theme.Quiet}),
+		bars: widget.NewBars(), lock: widget.NewIcon("lock-open", theme.Quiet, 14),
+		secure: widget.NewText("", widget.Caption()), netIcon: widget.NewIcon("network", theme.Good, theme.SizeSmall),
+		netText: widget.NewText("", widget.Style{Size: 13, Shrink: true}), details: newCallDetails(),
+	}
+	s.makeButtons()
+	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
+	s.quality = widget.NewTap(lang.L("Quality of the call"), theme.Transparent, 8, widget.Sides(1, 1.5, 1, 1.5), s.bars, func() { s.toggle(s.details.root) })
+	open := widget.NewTap(lang.L("Show the person"), theme.Transparent, 8, widget.Insets{}, s.avatar, func() { act.Open(s.call.Peer) })
+	s.head = container.New(&stripLayout{s: s, open: open}, open, s.name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
+	s.network = container.New(&free{
+		min: func() fyne.Size { return fyne.NewSize(100, 28) },
+		layout: func(z fyne.Size) {
+			put(s.netIcon, 12, 6, 16, 16)
+			put(s.netText, 36, 4, z.Width-44, 20)
+		},
+	}, s.netIcon, s.netText)
+	s.digits = container.NewCenter(container.New(layout.NewCustomPaddedLayout(4, 12, 0, 0), Digits(44, func(d string) { act.DTMF(id, d) })))
+	s.network.Hide()
+	s.digits.Hide()
+	s.details.root.Hide()
+	body := container.New(layout.NewCustomPaddedVBoxLayout(0), s.head, s.network, s.digits, s.details.root)
+	s.card = widget.NewCard(theme.Surface, widget.Insets{}, body)
+	s.Root = container.New(layout.NewCustomPaddedLayout(8, 4, 12, 12), s.card)
+	return s
+}
+
+func (s *Strip) makeButtons() {
+	id := s.id
+	s.Mute = widget.NewIconButton("mic", lang.L("Mute"), widget.Tonal, func() { s.act.Mute(id, !s.call.Muted) })
+	s.Keypad = widget.NewIconButton("keypad", lang.L("Keypad"), widget.Tonal, func() { s.toggle(s.digits) })
+	s.Hold = widget.NewIconButton("hold", lang.L("Hold"), widget.Tonal, func() { s.act.Hold(id) })
+	s.Resume = widget.NewButton("resume", lang.L("Resume"), widget.AccentKind, func() { s.act.Resume(id) }).Height(theme.SizeControl)
+	s.More = widget.NewIconButton("more", lang.L("More"), widget.Tonal, s.moreMenu)
+	s.Hangup = widget.NewIconButton("hang-up", lang.L("Hang up"), widget.StopKind, func() { s.act.Hangup(id) })
+	s.Answer = widget.NewIconButton("phone", lang.L("Answer"), widget.GoodKind, func() { s.act.Answer(id) })
+	s.Decline = widget.NewIconButton("hang-up", lang.L("Decline"), widget.StopKind, func() { s.act.Decline(id) })
+	s.buttons = container.New(layout.NewCustomPaddedHBoxLayout(2*theme.Step),
+		s.Mute, s.Keypad, s.Hold, s.Resume, s.More, s.Answer, widget.Gap(1), s.Hangup, s.Decline)
+}
+
+func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy == "both" }
+
+func (s *Strip) toggle(o fyne.CanvasObject) {
+	show(o, !o.Visible())
+	s.Keypad.SetOn(s.digits.Visible())
+	s.act.Resize()
+}
+
+func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
+	s.call = c
+	s.avatar.Set(c.PeerName, c.Peer, "")
+	if b, ok := findBuddy(snap, c.Peer); ok {
+		s.avatar.Set(c.PeerName, c.Peer, glyph(b.Status))
+	}
+	s.name.SetText(c.PeerName)
+	ringing, up := c.State == app.CallIncoming, c.State == app.CallEstablished || c.State == app.CallHeld
+	show(s.Answer, ringing)
+	show(s.Decline, ringing)
+	show(s.Hangup, !ringing)
+	for _, o := range []fyne.CanvasObject{s.Mute, s.Keypad, s.Hold} {
+		show(o, up && !s.heldByUs())
+	}
+	show(s.Resume, up && s.heldByUs())
+	show(s.More, up)
+	show(s.quality, up)
+	show(s.codec, up && c.Codec != "")
+	show(s.lock, up)
+	show(s.secure, up)
+	s.showSwitches(c)
+	s.bars.Set(c.Quality.Bars)
+	if c.Codec != "" {
+		s.codec.SetText(CodecName(c.Codec))
+	}
+	if c.Encryption == "" || c.Encryption == "none" {
+		s.lock.Set("lock-open", theme.Quiet)
+		s.secure.SetText(lang.L("Not encrypted"))
+	} else {
+		s.lock.Set("lock", theme.Good)
+		s.secure.SetText(lang.L("Encrypted"))
+	}
+	s.showNetwork(c, now)
+	s.details.show(c, now)
+	s.tick(now)
+	s.head.Refresh()
+}
+
+func (s *Strip) showSwitches(c app.Call) {
+	s.Mute.SetOn(c.Muted)
+	if c.Muted {
+		s.Mute.Set("mic-off", lang.L("Unmute"))
+	} else {
+		s.Mute.Set("mic", lang.L("Mute"))
+	}
+	ground := theme.Surface
+	if c.State == app.CallHeld {
+		ground = theme.Window
+	}
+	if c.State == app.CallIncoming {
+		ground = theme.TonalGood
+	}
+	s.card.SetColor(ground)
+	s.avatar.SetGround(ground)
+}
+
+// showNetwork tells in a sentence what the network does to the call.
+func (s *Strip) showNetwork(c app.Call, now time.Time) {
+	if c.Network != s.netSaid {
+		s.netSaid, s.netAt = c.Network, now
+	}
+	s.networkTick(now)
+}
+
+func (s *Strip) networkTick(now time.Time) {
+	back := strings.HasPrefix(strings.ToLower(s.netSaid), "back")
+	on := s.netSaid != "" && (!back || now.Sub(s.netAt) < backFor)
+	changed := on != s.network.Visible()
+	show(s.network, on)
+	text := sentence(s.netSaid)
+	if back {
+		s.netIcon.Set("network", theme.Good)
+	} else {
+		s.netIcon.Set("network-off", theme.Attention)
+		if secs := int(now.Sub(s.netAt) / time.Second); secs > 0 {
+			text += lang.L(" · {{.Seconds}} s", data{"Seconds": secs})
+		}
+	}
+	s.netText.SetText(text)
+	if changed {
+		s.act.Resize()
+	}
+}
+
+// tick writes the clock, or what the call is doing while it has none.
+func (s *Strip) tick(now time.Time) {
+	s.state.SetText(callState(s.call, now))
+	s.networkTick(now)
+	s.head.Refresh()
+}
+
+// callState is the clock of a call with a word about it.
+func callState(c app.Call, now time.Time) string {
+	switch c.State {
+	case app.CallCalling:
+		return lang.L("Calling")
+	case app.CallRinging:
+		return lang.L("Ringing")
+	case app.CallIncoming:
+		return lang.L("Incoming call")
+	case app.CallHeld:
+		word := lang.L("On hold")
+		if c.HeldBy == "peer" {
+			word = lang.L("Put on hold by {{.Name}}", data{"Name": c.PeerName})
+		}
+		return duration(now.Sub(c.AnsweredAt)) + " · " + word
+	case app.CallEnded:
+		return lang.L("Ended")
+	case app.CallEstablished:
+	}
+	return duration(now.Sub(c.AnsweredAt))
+}
+
+func (s *Strip) codecMenu() {
+	items := make([]*fyne.MenuItem, 0, len(s.call.Codecs))
+	for _, name := range s.call.Codecs {
+		item := fyne.NewMenuItem(CodecName(name), func() { s.act.Codec(s.id, name) })
+		item.Checked = strings.EqualFold(name, s.call.Codec)
+		items = append(items, item)
+	}
+	if len(items) > 0 {
+		s.act.Menu(items, below(s.codec))
+	}
+}
+
+func (s *Strip) moreMenu() {
+	item := func(icon, text string, f func()) *fyne.MenuItem {
+		m := fyne.NewMenuItem(text, f)
+		m.Icon = theme.Icon(icon, theme.Text)
+		return m
+	}
+	s.act.Menu([]*fyne.MenuItem{
+		item("info", lang.L("Quality and hand-offs"), func() { s.toggle(s.details.root) }),
+		item("message", lang.L("Show the chat"), func() { s.act.Open(s.call.Peer) }),
+		item("copy", lang.L("Copy the address"), func() { s.act.Copy(ShowAddress(s.call.Peer)) }),
+	}, below(s.More).SubtractXY(140, 0))
+}
+
+// stripLayout puts the buttons beside the words, or under them where there is no room.
+type stripLayout struct {
+	s    *Strip
+	open fyne.CanvasObject
+}
+
+const (
+	stripRow      float32 = 64
+	stripTogether float32 = 520 // from this width on words and buttons stand in one row
+)
+
+func (l *stripLayout) two() bool {
+	return l.s.buttons.MinSize().Width > 150 && l.s.head.Size().Width < stripTogether
+}
+
+func (l *stripLayout) MinSize([]fyne.CanvasObject) fyne.Size {
+	if l.two() {
+		return fyne.NewSize(300, stripRow+44+8)
+	}
+	return fyne.NewSize(300, stripRow)
+}
+
+func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+	s := l.s
+	put(l.open, 12, 12, 40, 40)
+	buttons := s.buttons.MinSize()
+	room := size.Width - 64 - 12
+	if l.two() {
+		put(s.buttons, size.Width-12-buttons.Width, stripRow, buttons.Width, 40)
+	} else {
+		put(s.buttons, size.Width-12-buttons.Width, 12, buttons.Width, 40)
+		room -= buttons.Width + 12
+	}
+	x, end := float32(64), 64+room
+	put(s.name, x, 10, room, 22)
+	state := s.state.MinSize().Width
+	put(s.state, x, 34, min(state, room), 20)
+	x += state + 8
+	x = l.place(s.quality, x, end, 2)
+	x = l.place(s.codec, x, end, 8)
+	words := s.secure.MinSize() // shrinks: measured by its text
+	words.Width = fyne.MeasureText(s.secure.Text(), theme.SizeCaption, fyne.TextStyle{}).Width + 1
+	fits := s.lock.Visible() && x+20+words.Width <= end
+	lockOnly := s.lock.Visible() && x+14 <= end
+	move(s.lock, lockOnly, x, 37, 14, 14)
+	move(s.secure, fits, x+18, 35, words.Width, 18)
+}
+
+// place puts a chip into the second line if it is shown and fits, and returns where the next begins.
+func (l *stripLayout) place(o fyne.CanvasObject, x, end, gap float32) float32 {
+	w := o.MinSize()
+	fits := o.Visible() && x+w.Width <= end
+	move(o, fits, x, 44-w.Height/2, w.Width, w.Height)
+	if !fits {
+		return x
+	}
+	return x + w.Width + gap
+}
+
+// move puts an object somewhere, or out of sight without hiding it: whether it is shown is not a
+// question of the layout.
+func move(o fyne.CanvasObject, fits bool, x, y, w, h float32) {
+	if !fits {
+		put(o, -1000, 0, 0, 0)
+		return
+	}
+	put(o, x, y, w, h)
+}

@@ -1,0 +1,278 @@
+package widget
+
+import (
+	"image/color"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
+	fynewidget "fyne.io/fyne/v2/widget"
+
+	"github.com/peregrine-softphone/peregrine/app/ui/theme"
+)
+
+// Tap makes any content a button: a card of the first start, the quality bars, a row of settings.
+type Tap struct {
+	fynewidget.BaseWidget
+	Label    string
+	OnTapped func()
+
+	content fyne.CanvasObject
+	radius  float32
+	pad     Insets
+	ground  fyne.ThemeColorName
+	hovered bool
+	focused bool
+}
+
+var (
+	_ fyne.Tappable      = (*Tap)(nil)
+	_ fyne.Focusable     = (*Tap)(nil)
+	_ fyne.Accessible    = (*Tap)(nil)
+	_ desktop.Hoverable  = (*Tap)(nil)
+	_ desktop.Cursorable = (*Tap)(nil)
+)
+
+// NewTap returns content that can be clicked.
+func NewTap(label string, ground fyne.ThemeColorName, radius float32, pad Insets, content fyne.CanvasObject, tapped func()) *Tap {
+	t := &Tap{Label: label, OnTapped: tapped, content: content, radius: radius, pad: pad, ground: ground}
+	t.ExtendBaseWidget(t)
+	return t
+}
+
+// Tapped implements fyne.Tappable.
+func (t *Tap) Tapped(*fyne.PointEvent) {
+	if t.OnTapped != nil {
+		t.OnTapped()
+	}
+}
+
+// Cursor implements desktop.Cursorable.
+func (t *Tap) Cursor() desktop.Cursor { return desktop.PointerCursor }
+
+// MouseIn implements desktop.Hoverable.
+func (t *Tap) MouseIn(*desktop.MouseEvent) { t.hovered = true; t.Refresh() }
+
+// MouseMoved implements desktop.Hoverable.
+func (t *Tap) MouseMoved(*desktop.MouseEvent) {}
+
+// MouseOut implements desktop.Hoverable.
+func (t *Tap) MouseOut() { t.hovered = false; t.Refresh() }
+
+// FocusGained implements fyne.Focusable.
+func (t *Tap) FocusGained() { t.focused = true; t.Refresh() }
+
+// FocusLost implements fyne.Focusable.
+func (t *Tap) FocusLost() { t.focused = false; t.Refresh() }
+
+// TypedRune implements fyne.Focusable.
+func (t *Tap) TypedRune(rune) {}
+
+// TypedKey implements fyne.Focusable.
+func (t *Tap) TypedKey(ev *fyne.KeyEvent) {
+	switch ev.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		t.Tapped(nil)
+	default:
+		forwardKey(t, ev)
+	}
+}
+
+// AccessibilityLabel implements fyne.Accessible.
+func (t *Tap) AccessibilityLabel() string { return t.Label }
+
+// AccessibilityRole implements fyne.Accessible.
+func (t *Tap) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
+
+// CreateRenderer implements fyne.Widget.
+func (t *Tap) CreateRenderer() fyne.WidgetRenderer {
+	r := &tapRenderer{t: t, ground: canvas.NewRectangle(color.Transparent), over: canvas.NewRectangle(color.Transparent)}
+	r.paint()
+	return r
+}
+
+type tapRenderer struct {
+	t            *Tap
+	ground, over *canvas.Rectangle
+}
+
+func (r *tapRenderer) Destroy() {}
+
+func (r *tapRenderer) Objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{r.ground, r.over, r.t.content}
+}
+
+func (r *tapRenderer) MinSize() fyne.Size {
+	p := r.t.pad
+	return r.t.content.MinSize().AddWidthHeight(p.Left+p.Right, p.Top+p.Bottom)
+}
+
+func (r *tapRenderer) Layout(s fyne.Size) {
+	r.ground.Resize(s)
+	r.over.Resize(s)
+	p := r.t.pad
+	r.t.content.Move(fyne.NewPos(p.Left, p.Top))
+	r.t.content.Resize(s.SubtractWidthHeight(p.Left+p.Right, p.Top+p.Bottom))
+}
+
+func (r *tapRenderer) paint() {
+	r.ground.CornerRadius, r.over.CornerRadius = r.t.radius, r.t.radius
+	r.ground.FillColor = theme.Color(r.t.ground)
+	r.over.FillColor, r.over.StrokeWidth = color.Transparent, 0
+	if r.t.hovered {
+		r.over.FillColor = theme.Color(theme.Hover)
+	}
+	if r.t.focused {
+		r.over.StrokeColor, r.over.StrokeWidth = theme.Color(theme.Accent), 2
+	}
+}
+
+func (r *tapRenderer) Refresh() {
+	r.paint()
+	r.Layout(r.t.Size())
+	canvas.Refresh(r.ground)
+	canvas.Refresh(r.over)
+}
+
+// Tabs are the words at the foot of the list, one of which is chosen.
+type Tabs struct {
+	fynewidget.BaseWidget
+	OnChanged func(i int)
+
+	buttons []*tabButton
+	chosen  int
+}
+
+// NewTabs returns tabs with the first chosen; icons and words have the same length.
+func NewTabs(icons, words []string) *Tabs {
+	t := &Tabs{}
+	for i := range words {
+		b := &tabButton{icon: icons[i], word: words[i], on: i == 0, tapped: func() { t.Choose(i) }}
+		b.ExtendBaseWidget(b)
+		t.buttons = append(t.buttons, b)
+	}
+	t.ExtendBaseWidget(t)
+	return t
+}
+
+// Chosen returns the index of the chosen tab.
+func (t *Tabs) Chosen() int { return t.chosen }
+
+// Choose shows tab i and tells OnChanged if it was another.
+func (t *Tabs) Choose(i int) {
+	if i == t.chosen {
+		return
+	}
+	t.chosen = i
+	for j, b := range t.buttons {
+		b.on = j == i
+		b.Refresh()
+	}
+	if t.OnChanged != nil {
+		t.OnChanged(i)
+	}
+}
+
+// CreateRenderer implements fyne.Widget.
+func (t *Tabs) CreateRenderer() fyne.WidgetRenderer {
+	objects := make([]fyne.CanvasObject, 0, len(t.buttons))
+	for _, b := range t.buttons {
+		objects = append(objects, b)
+	}
+	return &tabsRenderer{objects}
+}
+
+type tabsRenderer struct{ objects []fyne.CanvasObject }
+
+func (r *tabsRenderer) Destroy()                     {}
+func (r *tabsRenderer) Objects() []fyne.CanvasObject { return r.objects }
+func (r *tabsRenderer) MinSize() fyne.Size           { return fyne.NewSize(200, 56) }
+func (r *tabsRenderer) Refresh() {
+	for _, o := range r.objects {
+		o.Refresh()
+	}
+}
+func (r *tabsRenderer) Layout(s fyne.Size) {
+	w := s.Width / float32(len(r.objects))
+	for i, o := range r.objects {
+		o.Move(fyne.NewPos(w*float32(i), 0))
+		o.Resize(fyne.NewSize(w, s.Height))
+	}
+}
+
+// tabButton is one tab: an icon above a word; the chosen one has a tonal ground behind its icon.
+type tabButton struct {
+	fynewidget.BaseWidget
+	icon, word           string
+	on, hovered, focused bool
+	tapped               func()
+}
+
+func (b *tabButton) Tapped(*fyne.PointEvent)                { b.tapped() }
+func (b *tabButton) Cursor() desktop.Cursor                 { return desktop.PointerCursor }
+func (b *tabButton) MouseIn(*desktop.MouseEvent)            { b.hovered = true; b.Refresh() }
+func (b *tabButton) MouseMoved(*desktop.MouseEvent)         {}
+func (b *tabButton) MouseOut()                              { b.hovered = false; b.Refresh() }
+func (b *tabButton) FocusGained()                           { b.focused = true; b.Refresh() }
+func (b *tabButton) FocusLost()                             { b.focused = false; b.Refresh() }
+func (b *tabButton) TypedRune(rune)                         {}
+func (b *tabButton) AccessibilityLabel() string             { return b.word }
+func (b *tabButton) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
+
+func (b *tabButton) TypedKey(ev *fyne.KeyEvent) {
+	switch ev.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		b.tapped()
+	default:
+		forwardKey(b, ev)
+	}
+}
+
+func (b *tabButton) CreateRenderer() fyne.WidgetRenderer {
+	style := Style{Size: 11, Align: fyne.TextAlignCenter, Color: theme.Quiet}
+	r := &tabRenderer{b: b, ground: canvas.NewRectangle(color.Transparent), icon: NewIcon(b.icon, theme.Quiet, 18), word: NewText(b.word, style)}
+	r.ground.CornerRadius = 13
+	r.Refresh()
+	return r
+}
+
+type tabRenderer struct {
+	b      *tabButton
+	ground *canvas.Rectangle
+	icon   *Icon
+	word   *Text
+}
+
+func (r *tabRenderer) Destroy() {}
+func (r *tabRenderer) Objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{r.ground, r.icon, r.word}
+}
+func (r *tabRenderer) MinSize() fyne.Size { return fyne.NewSize(60, 56) }
+func (r *tabRenderer) Layout(s fyne.Size) {
+	x := s.Width / 2
+	r.ground.Move(fyne.NewPos(x-26, 6))
+	r.ground.Resize(fyne.NewSize(52, 26))
+	r.icon.Move(fyne.NewPos(x-9, 10))
+	r.icon.Resize(fyne.NewSquareSize(18))
+	r.word.Move(fyne.NewPos(0, 34))
+	r.word.Resize(fyne.NewSize(s.Width, 16))
+}
+func (r *tabRenderer) Refresh() {
+	ink := theme.Quiet
+	r.ground.FillColor, r.ground.StrokeWidth = color.Transparent, 0
+	if r.b.hovered {
+		r.ground.FillColor = theme.Color(theme.Hover)
+	}
+	if r.b.on {
+		ink = theme.Text
+		r.ground.FillColor = theme.Color(theme.Selection)
+	}
+	if r.b.focused {
+		r.ground.StrokeColor, r.ground.StrokeWidth = theme.Color(theme.Accent), 2
+	}
+	r.icon.Set(r.b.icon, ink)
+	r.word.SetColor(ink)
+	r.icon.Refresh()
+	r.word.Refresh()
+	canvas.Refresh(r.ground)
+}

@@ -1,0 +1,323 @@
+package ui
+
+import (
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/lang"
+	fynewidget "fyne.io/fyne/v2/widget"
+
+	"github.com/peregrine-softphone/peregrine/app"
+	"github.com/peregrine-softphone/peregrine/app/ui/page"
+	"github.com/peregrine-softphone/peregrine/app/ui/theme"
+	"github.com/peregrine-softphone/peregrine/app/ui/widget"
+)
+
+// firstLoad is how many messages of a chat are fetched when it is opened; more come when the user
+// scrolls up to them.
+const firstLoad = 200
+
+// view is what the right side shows.
+type view int
+
+const (
+	viewNobody view = iota
+	viewChat
+	viewSettings
+	viewAccount
+)
+
+// window is the main window and all it has to remember. It belongs to the UI thread.
+type window struct {
+	app    fyne.App
+	win    fyne.Window
+	engine Engine
+	bind   *binder
+	opts   Options
+
+	layer    *widget.Layer
+	welcome  *page.Welcome
+	shell    *page.Shell
+	sidebar  *page.Sidebar
+	header   *page.Header
+	chat     *page.Chat
+	strips   *page.Strips
+	settings *page.Settings
+	nobody   fyne.CanvasObject
+	blank    *fyne.Container
+
+	snap       app.Snapshot
+	view       view
+	open       string // address of the person shown
+	loaded     uint64 // revision of the chat that is shown
+	limit      int    // how many of its messages are wanted
+	loading    bool
+	foreground bool
+	shown      bool // a snapshot has come
+	mode       theme.Mode
+	marking    map[string]uint64 // revisions of chats already marked as read
+	hungUp     map[string]bool   // calls the user ended
+	wasLive    map[string]bool   // calls that were live in the last snapshot
+	toasts     []toast
+	rings      map[string]*ring // windows of incoming calls
+	dialog     *fynewidget.PopUp
+}
+
+func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
+	w := &window{
+		app: a, engine: e, bind: b, opts: o, foreground: true, mode: theme.System,
+		marking: map[string]uint64{}, hungUp: map[string]bool{}, wasLive: map[string]bool{}, rings: map[string]*ring{},
+	}
+	first := e.Snapshot() // so that the first picture is already the right one
+	w.mode = theme.ParseMode(first.Settings["theme"])
+	a.Settings().SetTheme(theme.New(w.mode))
+	w.win = a.NewWindow(o.Title)
+	w.win.SetPadded(false)
+	w.win.SetMaster()
+	w.build()
+	w.win.Resize(o.Size)
+	w.addShortcuts()
+	w.show(first)
+	return w
+}
+
+func (w *window) build() {
+	w.sidebar = page.NewSidebar(w)
+	w.header = page.NewHeader(w)
+	w.chat = page.NewChat(w)
+	w.strips = page.NewStrips(w)
+	w.blank = container.NewStack()
+	w.nobody = page.NewNobody(w)
+	w.shell = page.NewShell(w.sidebar.Root, w.blank, w.strips.Root, w.nobody)
+	w.shell.OnNarrow = w.header.SetNarrow
+	w.layer = widget.NewLayer(w.blank)
+	w.win.SetContent(w.layer)
+}
+
+// show shows a snapshot.
+func (w *window) show(s app.Snapshot) {
+	w.snap, w.shown = s, true
+	if m := theme.ParseMode(s.Settings["theme"]); m != w.mode {
+		w.mode = m
+		w.app.Settings().SetTheme(theme.New(m))
+	}
+	if len(s.Accounts) == 0 {
+		w.showWelcome()
+		return
+	}
+	w.welcome = nil
+	w.root(w.shell)
+	w.endedCalls()
+	now := w.opts.Now()
+	w.strips.Show(s, now)
+	w.sidebar.Show(s, w.opened(), now)
+	w.showRight()
+	w.showRings(now)
+	w.shell.Refresh()
+}
+
+// root puts something under the toasts, if it is not there.
+func (w *window) root(o fyne.CanvasObject) {
+	if w.layer.Content() != o {
+		w.layer.SetContent(o)
+	}
+}
+
+func (w *window) showWelcome() {
+	if w.welcome == nil {
+		w.welcome = page.NewWelcome(w, func() {}, false)
+	}
+	w.root(w.welcome.Root)
+}
+
+// opened is the address of the person whose row is marked.
+func (w *window) opened() string {
+	if w.view != viewChat {
+		return ""
+	}
+	return w.open
+}
+
+func (w *window) showRight() {
+	switch w.view {
+	case viewChat:
+		w.header.Show(w.snap, w.open)
+		w.shell.SetBody(w.header.Root, w.chat.Root)
+		w.loadChat()
+	case viewSettings:
+		w.settings.Show(w.snap)
+	case viewAccount:
+	case viewNobody:
+		w.shell.SetBody(w.blank, w.nobody)
+	}
+}
+
+// loadChat fetches the messages of the open chat when they are others than those shown.
+func (w *window) loadChat() {
+	chat, ok := page.FindChat(w.snap, w.open)
+	if !ok {
+		w.chat.Show(nil, w.opts.Now())
+		return
+	}
+	if chat.Revision == w.loaded || w.loading {
+		w.markRead(chat)
+		return
+	}
+	w.loading = true
+	address, limit := w.open, w.limit
+	w.fetch(address, limit, func(messages []app.Message, err error) {
+		w.loading = false
+		switch {
+		case !page.Same(address, w.open) || w.view != viewChat:
+			w.showRight() // another person was opened meanwhile
+			return
+		case err != nil:
+			w.fail(err)
+			w.loaded = chat.Revision
+			return
+		}
+		w.loaded = chat.Revision
+		w.chat.Show(messages, w.opts.Now())
+		w.markRead(chat)
+		w.showRight() // what came in meanwhile
+	})
+}
+
+// markRead tells the engine that the user has seen the open chat.
+func (w *window) markRead(c app.Chat) {
+	if c.Unread == 0 || !w.foreground || w.shell.Narrow() && !w.shell.Detail() || w.marking[c.Peer] == c.Revision {
+		return
+	}
+	w.marking[c.Peer] = c.Revision
+	w.verb(w.readVerb(c.Peer))
+}
+
+// tick moves the clocks on and takes away old toasts.
+func (w *window) tick() {
+	now := w.opts.Now()
+	if w.strips.Len() > 0 {
+		w.strips.Tick(now)
+	}
+	w.dropToasts(now)
+	if w.shown && w.welcome == nil && now.Second() == 0 {
+		w.sidebar.Show(w.snap, w.opened(), now) // "14:02" becomes "Yesterday" by itself
+	}
+}
+
+func (w *window) setForeground(on bool) {
+	w.foreground = on
+	if on && w.shown && w.welcome == nil {
+		w.showRight()
+	}
+}
+
+// endedCalls tells why calls are over that the user did not end.
+func (w *window) endedCalls() {
+	now := map[string]bool{}
+	for _, c := range w.snap.Calls {
+		if c.State != app.CallEnded {
+			now[c.ID] = true
+			continue
+		}
+		if w.wasLive[c.ID] && !w.hungUp[c.ID] && c.Reason != "" {
+			w.Tell(page.Sentence(c.Reason), c.Detail)
+		}
+		delete(w.hungUp, c.ID)
+	}
+	w.wasLive = now
+}
+
+// showPage shows a page that is no person, with a title and a way back.
+func (w *window) showPage(v view, title string, body fyne.CanvasObject) {
+	w.view = v
+	w.shell.SetBody(page.NewTitleBar(w, title).Root, body)
+	w.shell.SetDetail(true)
+	w.sidebar.Show(w.snap, w.opened(), w.opts.Now())
+}
+
+// Open implements page.Actions.
+func (w *window) Open(address string) {
+	if !page.Same(address, w.open) {
+		w.loaded, w.limit = 0, firstLoad
+	}
+	w.open, w.view = address, viewChat
+	w.chat.Open(address, page.NameOf(w.snap, address))
+	w.shell.SetDetail(true)
+	w.showRight()
+	w.sidebar.Show(w.snap, w.opened(), w.opts.Now())
+	w.shell.Refresh()
+	if !w.shell.Narrow() || w.shell.Detail() {
+		w.win.Canvas().Focus(w.chat.Composer)
+	}
+}
+
+// Back implements page.Actions.
+func (w *window) Back() {
+	if w.view != viewChat {
+		w.view = viewNobody
+		if w.open != "" {
+			w.view = viewChat
+		}
+	}
+	w.shell.SetDetail(false)
+	w.showRight()
+	w.sidebar.Show(w.snap, w.opened(), w.opts.Now())
+	w.shell.Refresh()
+}
+
+// ShowSettings implements page.Actions.
+func (w *window) ShowSettings() {
+	w.settings = page.NewSettings(w)
+	w.settings.Show(w.snap)
+	w.showPage(viewSettings, lang.L("Settings"), w.settings.Root)
+}
+
+// ShowAddAccount implements page.Actions.
+func (w *window) ShowAddAccount() {
+	p := page.NewWelcome(w, w.ShowSettings, true)
+	w.showPage(viewAccount, lang.L("Add an account"), p.Root)
+}
+
+// ShowAddBuddy implements page.Actions.
+func (w *window) ShowAddBuddy(address string) {
+	w.closeDialog()
+	p := page.NewAddBuddy(w, w.snap, address, w.closeDialog)
+	w.dialog = fynewidget.NewModalPopUp(p.Root, w.win.Canvas())
+	w.dialog.Show()
+	w.win.Canvas().Focus(p.Address)
+}
+
+func (w *window) closeDialog() {
+	if w.dialog != nil {
+		w.dialog.Hide()
+		w.dialog = nil
+	}
+}
+
+// Menu implements page.Actions.
+func (w *window) Menu(items []*fyne.MenuItem, at fyne.Position) {
+	fynewidget.ShowPopUpMenuAtPosition(fyne.NewMenu("", items...), w.win.Canvas(), at)
+}
+
+// Resize implements page.Actions.
+func (w *window) Resize() {
+	w.shell.Refresh()
+	if w.dialog != nil {
+		w.dialog.Refresh()
+		w.dialog.Resize(w.dialog.MinSize())
+	}
+	canvas.Refresh(w.layer)
+}
+
+// Copy implements page.Actions.
+func (w *window) Copy(text string) {
+	w.app.Clipboard().SetContent(text)
+	w.Tell(lang.L("Copied."), "")
+}
+
+var _ page.Actions = (*window)(nil)
+
+// keep is how long a toast stays: long enough to read a sentence twice.
+const keep = 7 * time.Second
