@@ -113,6 +113,9 @@ func (d *decoder) Recover(next []byte, out []int16) bool {
 	return true
 }
 
+// Carries implements jitter.Decoder.
+func (d *decoder) Carries(next []byte) bool { return d.dec.HasFEC(next) }
+
 // comfortNoise is RFC 3389: white noise at the level the peer measured, from one packet to the next.
 type comfortNoise struct {
 	amplitude float64
@@ -153,3 +156,6 @@ func (c *comfortNoise) Conceal(out []int16) {
 
 // Recover implements jitter.Decoder.
 func (c *comfortNoise) Recover([]byte, []int16) bool { return false }
+
+// Carries implements jitter.Decoder.
+func (c *comfortNoise) Carries([]byte) bool { return false }

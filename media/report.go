@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// RFC 3550 6.2: 5 s, spread over 0.5 to 1.5 of it, half for the first.
+	// RFC 3550 6.2: 5 s, spread over 0.5 to 1.5 of it, half for the first. Ours begin sooner, for the user who looks
+	// at the quality of a call that has just begun: two packets of 100 bytes are far below the 5 % of RTCP.
 	reportInterval = 5 * time.Second
+	firstReport    = time.Second
+	secondReport   = 2 * time.Second
 
 	maxReports = 16 // RTCP packets read from one datagram; ours and our peers' have 2 or 3
 
@@ -41,8 +44,16 @@ func ntp(t time.Time) uint64 {
 
 // runReports sends a compound packet every few seconds until ctx ends, and then says goodbye.
 func (s *Session) runReports(ctx context.Context) {
-	interval := reportInterval / 2
-	for {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.ready:
+	}
+	for n := 0; ; n++ {
+		interval := reportInterval
+		if n < 2 {
+			interval = [...]time.Duration{firstReport, secondReport}[n]
+		}
 		// RFC 3550 6.2, 6.3.1: spread, so that reports of many calls do not meet.
 		timer := time.NewTimer(time.Duration((0.5 + rand.Float64()) * float64(interval))) //nolint:gosec // no secret.
 		select {
@@ -53,7 +64,6 @@ func (s *Session) runReports(ctx context.Context) {
 		case <-timer.C:
 			s.sendReport(false)
 		}
-		interval = reportInterval
 	}
 }
 

@@ -13,6 +13,9 @@ const (
 	// to 40 ms.
 	silent = 60 * time.Millisecond
 
+	// atOnce is a distance of two recorded frames that only a device catching up can have.
+	atOnce = 2 * time.Millisecond
+
 	// retry is the pause before a device that failed is tried again: a user who plugs it in waits half a second.
 	retry = 500 * time.Millisecond
 
@@ -132,7 +135,16 @@ func (s *Session) record(ctx context.Context) (bool, error) {
 	}
 	return true, r.Record(ctx, func(frame []int16) {
 		now := s.now()
-		s.lastPush.Store(int64(now))
+		last := time.Duration(s.lastPush.Swap(int64(now)))
+		if s.stoodIn.Load() > 0 {
+			if now-last < atOnce {
+				s.stoodIn.Add(-1) // what the device held back during a stall: silence went in its place
+				return
+			}
+			if now-last < silent {
+				s.stoodIn.Store(0)
+			}
+		}
 		s.tx.push(frame, now)
 	})
 }
@@ -246,7 +258,10 @@ func (s *Session) runPacer(ctx context.Context) {
 		case <-ticker.C:
 		}
 		now := s.now()
-		sent = stand(now, sent, time.Duration(s.lastPush.Load()), func() { s.tx.push(silence, now) })
+		sent = stand(now, sent, time.Duration(s.lastPush.Load()), func() {
+			s.stoodIn.Add(1)
+			s.tx.push(silence, now)
+		})
 		pulled = stand(now, pulled, time.Duration(s.lastPull.Load()), func() { s.rx.pull(sink, now) })
 		s.observe(now)
 		if now-alive >= keepAlive {

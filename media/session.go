@@ -117,6 +117,7 @@ type Session struct {
 	sendErrors atomic.Uint64
 	lastPush   atomic.Int64 // on the session's clock: the recorder's last frame
 	lastPull   atomic.Int64
+	stoodIn    atomic.Int64 // frames of silence sent since the recorder's last one
 
 	tx    *sender
 	rx    receiver

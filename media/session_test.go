@@ -110,8 +110,12 @@ func (e *end) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-func (e *end) Close() error                     { e.once.Do(func() { close(e.closed) }); return nil }
-func (e *end) LocalAddr() net.Addr              { return net.UDPAddrFromAddrPort(e.addr) }
+func (e *end) Close() error { e.once.Do(func() { close(e.closed) }); return nil }
+func (e *end) LocalAddr() net.Addr {
+	e.wire.mu.Lock()
+	defer e.wire.mu.Unlock()
+	return net.UDPAddrFromAddrPort(e.addr)
+}
 func (e *end) SetDeadline(time.Time) error      { return nil }
 func (e *end) SetReadDeadline(time.Time) error  { return nil }
 func (e *end) SetWriteDeadline(time.Time) error { return nil }
@@ -134,7 +138,10 @@ func (s *singer) Record(ctx context.Context, push func([]int16)) error {
 			return nil
 		case <-tick.C:
 		}
-		if s.fail != nil && s.fail(time.Since(start)) {
+		s.mu.Lock()
+		fail := s.fail
+		s.mu.Unlock()
+		if fail != nil && fail(time.Since(start)) {
 			return errors.New("unplugged")
 		}
 		s.mu.Lock()
@@ -341,11 +348,14 @@ func TestMove(t *testing.T) {
 		*a.host = "10.0.9.9"
 		w.set(func(w *wire) { w.down = false })
 		a.Moved(time.Now())
-		sent := w.count
+		sent := 0
+		w.set(func(w *wire) { sent = w.count })
 		time.Sleep(60 * time.Millisecond)
-		if n := w.count - sent; n < 4 {
-			t.Errorf("%d packets in the first 60 ms", n)
-		}
+		w.set(func(w *wire) {
+			if n := w.count - sent; n < 4 {
+				t.Errorf("%d packets in the first 60 ms", n)
+			}
+		})
 		time.Sleep(60 * time.Millisecond) // signalling
 		connect(t, a, b)
 		time.Sleep(5 * time.Second)
@@ -476,11 +486,13 @@ func TestRefusedOfferChangesNothing(t *testing.T) {
 func TestRecorderFails(t *testing.T) {
 	inCall(t, []string{"PCMU"}, func(t *testing.T, _ *wire, a, b *phone) {
 		failed := false
+		a.singer.mu.Lock()
 		a.singer.fail = func(at time.Duration) bool {
 			now := !failed && at > time.Second
 			failed = failed || now
 			return now
 		}
+		a.singer.mu.Unlock()
 		time.Sleep(1300 * time.Millisecond)
 		if a.Stats().RecorderProblem == "" {
 			t.Error("the failure is not shown")

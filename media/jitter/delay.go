@@ -21,6 +21,13 @@ const (
 	experience = 50
 )
 
+// A copy in the next packet helps only when that packet is here in time. Two that came too late within copyWithin make
+// the buffer wait one packet longer for copyFor: that costs less than the concealment of every tenth packet.
+const (
+	copyWithin = 5 * Rate
+	copyFor    = 10 * Rate
+)
+
 // estimator finds how long packets must wait, from how long they travelled.
 type estimator struct {
 	initial, min, max int64
@@ -32,6 +39,10 @@ type estimator struct {
 	since   int // packets since the last computation
 	total   int // packets in all, up to experience
 	scratch [window]int64
+
+	missed    int64 // when a copy came too late, 0: never
+	copyUntil int64 // wait for copies until then
+	packet    int64 // the duration of one packet
 
 	base   int64 // smallest transit in the window
 	target int64 // playout delay wanted over base
@@ -55,6 +66,15 @@ func (e *estimator) add(transit, now int64) {
 // refresh makes the next packet recompute: something came too late.
 func (e *estimator) refresh() { e.since = every }
 
+// copyMissed notes that a lost packet's copy came after it had been concealed.
+func (e *estimator) copyMissed(now, packet int64) {
+	if e.missed != 0 && now-e.missed < copyWithin {
+		e.copyUntil, e.packet = now+copyFor, packet
+		e.refresh()
+	}
+	e.missed = now
+}
+
 func (e *estimator) compute(now int64) {
 	e.since = 0
 	list := e.scratch[:0]
@@ -72,6 +92,9 @@ func (e *estimator) compute(now int64) {
 	want := list[(len(list)-1)*percent/100] - e.base + quantum + margin
 	if e.total < experience {
 		want = max(want, e.initial)
+	}
+	if now < e.copyUntil {
+		want += e.packet
 	}
 	e.target = min(max(want, e.min), e.max)
 }

@@ -69,6 +69,8 @@ type Decoder interface {
 	// Recover writes the sound of the packet lost just before next, exactly filling pcm, when next carries a copy.
 	// It reports false, having done nothing, when it does not.
 	Recover(next []byte, pcm []int16) bool
+	// Carries reports whether next carries a copy of the packet before it.
+	Carries(next []byte) bool
 }
 
 // Packet is what Put takes.

@@ -56,6 +56,8 @@ func (d *toneDecoder) Recover(_ []byte, pcm []int16) bool {
 	return true
 }
 
+func (d *toneDecoder) Carries([]byte) bool { return d.fec }
+
 // tone is a voice of 125 Hz with overtones: a period of 384 samples.
 func tone(n uint32) int16 {
 	phase := 2 * math.Pi * float64(n%384) / 384
@@ -229,10 +231,10 @@ func TestLossIsConcealedExactly(t *testing.T) {
 		if want := time.Duration(lost) * 20 * time.Millisecond; made < want-100*time.Millisecond || made > want+100*time.Millisecond {
 			t.Errorf("made up %v, want %v", made, want)
 		}
-		if fec && st.Recovered == 0 {
-			t.Error("nothing recovered")
+		if fec && int(st.Recovered) < lost*6/10 {
+			t.Errorf("%d of %d recovered", st.Recovered, lost)
 		}
-		if st.Delay > 40*time.Millisecond {
+		if st.Delay > 55*time.Millisecond {
 			t.Errorf("delay %v", st.Delay)
 		}
 	}
@@ -242,7 +244,7 @@ func TestDrift(t *testing.T) {
 	for _, ppm := range []float64{-300, -100, 100, 300} {
 		s := newSim()
 		s.period = time.Duration(1e7 * (1 + ppm/1e6))
-		const minutes = 20
+		const minutes = 10
 		var worst time.Duration
 		var settled Stats
 		for n := range minutes * 60 * 50 {

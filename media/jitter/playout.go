@@ -138,7 +138,7 @@ func (b *Buffer) produce(now int64, want int) {
 			return
 		}
 	case missing > 0 && space <= exactGap:
-		if b.lose(q, missing, space) {
+		if b.lose(q, missing, space, now) {
 			return
 		}
 	case space > tolerance:
@@ -166,7 +166,7 @@ func (b *Buffer) upcoming() *slot {
 }
 
 // lose deals with a short loss before q and reports whether it has added sound.
-func (b *Buffer) lose(q *slot, missing, space int64) bool {
+func (b *Buffer) lose(q *slot, missing, space, now int64) bool {
 	p := &b.play
 	b.stats.Lost += uint64(missing) //nolint:gosec // positive.
 	made := p.since
@@ -174,6 +174,13 @@ func (b *Buffer) lose(q *slot, missing, space int64) bool {
 	b.next = q.ext
 	p.end = q.media
 	p.since = 0
+	if missing == 1 && q.decoder.Carries(q.payload) {
+		if made > 0 {
+			b.delay.copyMissed(now, b.spacing)
+		} else if now < b.delay.copyUntil {
+			b.delay.copyUntil = now + copyFor // it pays
+		}
+	}
 	left := space - made
 	if left <= tolerance {
 		// All of it has been concealed while waiting.
