@@ -299,4 +299,3 @@ func listen(t *testing.T, a, b *phone, from, seconds float64, least float64) tim
 	}
 	return delay
 }
-

@@ -149,4 +149,3 @@ func clicks(pcm []int16) int {
 	}
 	return count
 }
-
