@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -27,6 +26,9 @@ const (
 // Run carries the media until ctx ends or Close is called, then says goodbye to the peer, closes the sockets and
 // returns nil when all goroutines have ended. It is called once.
 func (s *Session) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var readers, workers sync.WaitGroup
@@ -44,11 +46,8 @@ func (s *Session) Run(ctx context.Context) error {
 	cancel()
 	workers.Wait() // the goodbye needs the sockets
 	s.Close()
-	err := errors.Join(s.rtp.conn.Close(), s.rtcp.conn.Close())
+	s.closeSockets()
 	readers.Wait()
-	if err != nil {
-		s.log.Debug("cannot close media sockets", "error", err)
-	}
 	return nil
 }
 

@@ -98,6 +98,7 @@ type Session struct {
 	negotiation *sdp.Negotiation
 	agreement   sdp.Agreement
 	agreed      bool
+	running     bool
 	order       []codec.Codec // what we offer now
 	chosen      bool          // order is the user's word: it goes before the peer's
 	hold, muted bool
@@ -262,7 +263,20 @@ func (s *Session) DTMF(ctx context.Context, digits string) error {
 }
 
 // Close ends the session: Run returns, and the sockets are closed. It does not wait.
-func (s *Session) Close() { s.closeOnce.Do(func() { close(s.closed) }) }
+func (s *Session) Close() {
+	s.closeOnce.Do(func() { close(s.closed) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running { // else Run does it, after its goodbye
+		s.closeSockets()
+	}
+}
+
+func (s *Session) closeSockets() {
+	if err := errors.Join(s.rtp.conn.Close(), s.rtcp.conn.Close()); err != nil && !isClosed(err) {
+		s.log.Debug("cannot close media sockets", "error", err)
+	}
+}
 
 func (s *Session) changed() {
 	if s.cfg.OnChange != nil {

@@ -279,3 +279,19 @@ func TestGarbage(t *testing.T) {
 		}
 	})
 }
+
+func TestCloseWithoutRun(t *testing.T) {
+	w := newWire(1)
+	a := newPhone(t, w, "10.0.0.1", "PCMU")
+	a.Close()
+	a.Close()
+	if _, _, err := a.rtp.ReadFrom(nil); !isClosed(err) {
+		t.Errorf("rtp socket: %v", err)
+	}
+	if _, _, err := a.rtcp.ReadFrom(nil); !isClosed(err) {
+		t.Errorf("rtcp socket: %v", err)
+	}
+	if err := a.Run(t.Context()); err != nil { // ends at once
+		t.Error(err)
+	}
+}
