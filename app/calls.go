@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/media"
+	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -26,6 +27,7 @@ type call struct {
 	rec   Call
 	sip   *sip.Call
 	media *media.Session
+	loop  *audio.Loop        // for the setting "loop"
 	stop  context.CancelFunc // ends the media's Run
 	moves []*moveRecord      // hand-offs, by the mover
 	known callWays           // what the mover was last told
@@ -36,7 +38,7 @@ func (c *call) live() bool { return c.rec.State != CallEnded }
 // newCallLocked makes the record of a call. The caller holds e.mu.
 func (e *Engine) newCallLocked(peer uri.Address, incoming bool) *call {
 	e.lastCall++
-	c := &call{id: strconv.Itoa(e.lastCall)}
+	c := &call{id: strconv.Itoa(e.lastCall), loop: audio.NewLoop(0)}
 	c.rec = Call{
 		ID: c.id, Peer: peer.URI.AOR().String(), PeerName: e.nameOfLocked(peer), Incoming: incoming,
 		State: CallCalling, Encryption: "none", StartedAt: time.Now(), HandOffs: []HandOff{},

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 
-	"github.com/peregrine-softphone/peregrine/media"
 	"github.com/peregrine-softphone/peregrine/media/audio"
 )
 
 // recorder is the microphone that the settings name at the moment it begins to record.
-type recorder struct{ e *Engine }
+type recorder struct {
+	e    *Engine
+	loop *audio.Loop // of the call
+}
 
 // Record implements media.Recorder.
 func (r recorder) Record(ctx context.Context, push func(frame []int16)) error {
-	d, err := r.e.cfg.Devices.OpenRecorder(r.e.setting(SettingInput))
+	d, err := r.e.cfg.Devices.OpenRecorder(r.e.setting(SettingInput), r.loop)
 	if err != nil {
 		return deviceError(err)
 	}
@@ -21,11 +23,14 @@ func (r recorder) Record(ctx context.Context, push func(frame []int16)) error {
 }
 
 // player is the speaker that the settings name at the moment it begins to play.
-type player struct{ e *Engine }
+type player struct {
+	e    *Engine
+	loop *audio.Loop // of the call
+}
 
 // Play implements media.Player.
 func (p player) Play(ctx context.Context, pull func(frame []int16)) error {
-	d, err := p.e.cfg.Devices.OpenPlayer(p.e.setting(SettingOutput))
+	d, err := p.e.cfg.Devices.OpenPlayer(p.e.setting(SettingOutput), p.loop)
 	if err != nil {
 		return deviceError(err)
 	}
@@ -51,9 +56,9 @@ func deviceError(err error) error {
 func (e *Engine) settingChanged(key string) {
 	switch key {
 	case SettingInput:
-		e.reopen(func(m *media.Session) { m.SetRecorder(recorder{e}) })
+		e.reopen(func(c *call) { c.media.SetRecorder(recorder{e, c.loop}) })
 	case SettingOutput:
-		e.reopen(func(m *media.Session) { m.SetPlayer(player{e}) })
+		e.reopen(func(c *call) { c.media.SetPlayer(player{e, c.loop}) })
 		e.ringer.reopen()
 	case SettingRinger:
 		e.ringer.reopen()
@@ -63,13 +68,13 @@ func (e *Engine) settingChanged(key string) {
 }
 
 // reopen lets every live call open a device anew.
-func (e *Engine) reopen(swap func(*media.Session)) {
+func (e *Engine) reopen(swap func(*call)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.trouble = "" // the next sound tells anew
 	for _, c := range e.calls {
 		if c.live() && c.media != nil {
-			swap(c.media)
+			swap(c)
 		}
 	}
 }

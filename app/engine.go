@@ -34,10 +34,10 @@ type Config struct {
 	Demo     Demo             // nil: there is no demo domain
 }
 
-// Devices opens microphones and speakers by the value of a setting.
+// Devices opens microphones and speakers by the value of a setting. The loop belongs to one call.
 type Devices interface {
-	OpenRecorder(spec string) (audio.Recorder, error)
-	OpenPlayer(spec string) (audio.Player, error)
+	OpenRecorder(spec string, loop *audio.Loop) (audio.Recorder, error)
+	OpenPlayer(spec string, loop *audio.Loop) (audio.Player, error)
 	List(ctx context.Context) ([]audio.DeviceInfo, error)
 }
 
@@ -77,9 +77,11 @@ type Engine struct {
 	noticeID int
 	network  Network
 	trouble  string // of the sound
-	chosen   Presence
-	note     string
-	shown    presence.State // what watchers were told last
+
+	bookTrouble string // the notice about buddies.xml that stands now
+	chosen      Presence
+	note        string
+	shown       presence.State // what watchers were told last
 }
 
 // New opens a profile: it takes its lock and reads its files. A file that cannot be read is kept
@@ -267,6 +269,7 @@ func (e *Engine) startUp(ctx context.Context) {
 	e.mu.Lock()
 	list := slices.Clone(e.accounts)
 	e.mu.Unlock()
+	e.bookChanged()
 	e.learn(e.chats.Chats())
 	e.showPresence()
 	var all sync.WaitGroup

@@ -77,7 +77,7 @@ func (r *ringer) play(ctx context.Context, t tone) (stop func()) {
 		if t == toneRinging {
 			source = tones.Ringtone()
 		}
-		d, err := r.e.cfg.Devices.OpenPlayer(r.device(t))
+		d, err := r.e.cfg.Devices.OpenPlayer(r.device(t), nil)
 		if err == nil {
 			err = d.Play(ctx, source.Pull)
 		}

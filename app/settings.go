@@ -15,7 +15,7 @@ const (
 	SettingOutput     = "audio.output"          // default, device:NAME, file:PATH, loop, none
 	SettingRinger     = "audio.ringer"          // as audio.output; "same": the speaker
 	SettingAutoAnswer = "autoanswer"            // on, off
-	SettingCodecs     = "codecs"                // order of preference: "opus,PCMU,PCMA"
+	SettingCodecs     = "codecs"                // order of preference: "opus,G722,PCMU,PCMA"
 	SettingOnPhone    = "presence.on_the_phone" // on, off: tell buddies while in a call
 	SettingPort       = "sip.port"              // 0: any free port; takes effect at the next start
 	SettingTheme      = "theme"                 // system, light, dark
@@ -35,7 +35,7 @@ func settingTable() []setting {
 		{SettingOutput, "default", deviceSpec("default", "device:", "file:", "loop", "none"), "default, device:NAME, file:PATH, loop or none"},
 		{SettingRinger, "same", deviceSpec("same", "default", "device:", "file:", "none"), "same, default, device:NAME, file:PATH or none"},
 		{SettingAutoAnswer, "off", onOff, "on or off"},
-		{SettingCodecs, "opus,PCMU,PCMA", func(v string) bool { return v != "" && len(v) < 200 }, "codec names, the best first, with commas between"},
+		{SettingCodecs, "opus,G722,PCMU,PCMA", func(v string) bool { return v != "" && len(v) < 200 }, "codec names, the best first, with commas between"},
 		{SettingOnPhone, "on", onOff, "on or off"},
 		{SettingPort, "0", isPort, "a port number, or 0 for any"},
 		{SettingTheme, "system", oneOf("system", "light", "dark"), "system, light or dark"},

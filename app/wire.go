@@ -8,7 +8,6 @@ import (
 
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
-	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/mobility"
 	"github.com/peregrine-softphone/peregrine/presence"
 	"github.com/peregrine-softphone/peregrine/sip"
@@ -24,7 +23,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		e.cfg.Watcher = mobility.NewWatcher(e.log)
 	}
 	if e.cfg.Devices == nil {
-		e.cfg.Devices = systemDevices{audio.Options{Logger: e.log, Loop: audio.NewLoop(0), Stream: "Call"}}
+		e.cfg.Devices = systemDevices{e.log}
 	}
 	e.news, e.ringer, e.mover = newChatNews(), newRinger(e), newMover(e, e.cfg.Watcher)
 	if err := e.wireBuddies(); err != nil {
@@ -63,11 +62,20 @@ func (e *Engine) wireBuddies() error {
 
 // bookChanged is told that buddies.xml changed here or outside, or became damaged or whole.
 func (e *Engine) bookChanged() {
-	const damaged = "buddies.xml is damaged. Peregrine does not touch it and shows the last good list; repair the file, or put buddies.xml.bak in its place."
-	if problem := e.book.Problem(); problem != nil {
-		e.addNotice(levelAttention, damaged, problem.Error())
-	} else {
-		e.dropNotice(damaged)
+	e.mu.Lock()
+	before := e.bookTrouble
+	e.bookTrouble = ""
+	problem := e.book.Problem()
+	if problem != nil {
+		e.bookTrouble = problem.Sentence
+	}
+	now := e.bookTrouble
+	e.mu.Unlock()
+	if before != "" && before != now {
+		e.dropNotice(before)
+	}
+	if now != "" && before != now {
+		e.addNotice(levelAttention, now, problem.Error())
 	}
 	e.watchBuddies()
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -13,18 +14,21 @@ import (
 
 var _ sip.MediaSession = (*media.Session)(nil)
 
-// systemDevices are the devices of package media/audio. Every engine has a loop of its own, in which
-// what is played is what is recorded.
-type systemDevices struct{ options audio.Options }
+// systemDevices are the devices of package media/audio.
+type systemDevices struct{ log *slog.Logger }
 
 var _ Devices = systemDevices{}
 
-func (d systemDevices) OpenRecorder(spec string) (audio.Recorder, error) {
-	return audio.OpenRecorder(spec, d.options)
+func (d systemDevices) options(loop *audio.Loop) audio.Options {
+	return audio.Options{Logger: d.log, Loop: loop, Stream: "Call"}
 }
 
-func (d systemDevices) OpenPlayer(spec string) (audio.Player, error) {
-	return audio.OpenPlayer(spec, d.options)
+func (d systemDevices) OpenRecorder(spec string, loop *audio.Loop) (audio.Recorder, error) {
+	return audio.OpenRecorder(spec, d.options(loop))
+}
+
+func (d systemDevices) OpenPlayer(spec string, loop *audio.Loop) (audio.Player, error) {
+	return audio.OpenPlayer(spec, d.options(loop))
 }
 
 func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
@@ -35,7 +39,7 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 func (e *Engine) newSession(c *call) (*media.Session, error) {
 	return media.New(media.Config{
 		Logger: e.log, LocalAddr: e.mediaAddress, Codecs: codecOrder(e.setting(SettingCodecs)),
-		Recorder: recorder{e}, Player: player{e},
+		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
 		OnChange: func() {
 			e.mu.Lock()
 			e.refreshMediaLocked(c)

@@ -38,6 +38,8 @@ func init() {
 	// sipgo refuses to send more than this over UDP, responses and relayed requests too, which then vanish. A proxy has to pass
 	// on what it got, in the transport the next hop has. Set before any goroutine can read it: it is a variable of the package.
 	sipmsg.UDPMTUSize = 65535
+	// It also has a logger of its own, which tells standard error of connections that close as they should.
+	sipmsg.SetDefaultLogger(slog.New(slog.DiscardHandler))
 }
 
 // Config sets up a Server.
