@@ -116,7 +116,9 @@ type Call struct {
 	hang    chan struct{} // closed by Hangup while calling or ringing
 	moved   chan struct{} // one token: the network changed while calling or ringing
 	mine    chan struct{} // one token: held by the Reinvite under way
-	wg      sync.WaitGroup
+	wg      crew          // goroutines of the call
+	// goodbyes are those that see an INVITE, BYE or CANCEL to its end.
+	goodbyes crew
 
 	mu       sync.Mutex
 	state    CallState
@@ -172,6 +174,16 @@ func (u *UA) admit(c *Call) error {
 	u.wg.Go(c.inbox.run)
 	u.wg.Go(c.notices.run)
 	return nil
+}
+
+// background runs f on a goroutine that the call, or its goodbye, and the UA wait for.
+func (c *Call) background(with *crew, f func()) {
+	over := make(chan struct{})
+	with.Go(func() { <-over })
+	c.ua.wg.Go(func() {
+		defer close(over)
+		f()
+	})
 }
 
 // own makes requests inside d come to c.
@@ -280,7 +292,8 @@ func (c *Call) retire() {
 		case <-time.After(lingerTime):
 		case <-c.ua.life.Done():
 		}
-		c.wg.Wait()
+		c.wg.Wait(context.Background()) // they all end with c.ua.life, or long before
+		c.goodbyes.Wait(context.Background())
 		c.mu.Lock()
 		keys := c.keys
 		c.mu.Unlock()
@@ -297,12 +310,7 @@ func (c *Call) owner() *Account { return c.account }
 // finish hangs up for the end of the UA or account.
 func (c *Call) finish(ctx context.Context) {
 	_ = c.Hangup(ctx) // it has ended, one way or another
-	gone := make(chan struct{})
-	go func() { c.wg.Wait(); close(gone) }()
-	select {
-	case <-gone:
-	case <-ctx.Done():
-	}
+	c.goodbyes.Wait(ctx)
 }
 
 // Hangup ends the call in any state: it cancels, declines (603) or sends BYE. The state is Ended at once;
@@ -327,7 +335,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 			return nil
 		}
 		sent := make(chan struct{})
-		c.wg.Go(func() { c.sayBye(d); close(sent) })
+		c.background(&c.goodbyes, func() { c.sayBye(d); close(sent) })
 		select {
 		case <-sent:
 		case <-ctx.Done():
@@ -359,9 +367,29 @@ func (c *Call) sayBye(d *dialog) {
 	}
 }
 
+// insist repeats a goodbye while there is no network, for 64*T1: a phone between two networks must not
+// leave the peer talking to nobody.
+func (c *Call) insist(send func() error) error {
+	const pause = time.Second
+	give := time.Now().Add(cancelTimeout)
+	for {
+		err := send()
+		if !errors.Is(err, ErrTransport) || time.Now().After(give) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-c.ua.life.Done():
+			return err
+		}
+	}
+}
+
 func (c *Call) bye(ctx context.Context, d *dialog) error {
-	res, _, err := c.ua.roundTrip(ctx, c.inDialog(d, sipmsg.BYE, "", nil))
-	return final(res, err)
+	return c.insist(func() error {
+		res, _, err := c.ua.roundTrip(ctx, c.inDialog(d, sipmsg.BYE, "", nil))
+		return final(res, err)
+	})
 }
 
 // inDialog makes an exchange for a request inside a dialog.

@@ -29,9 +29,7 @@ func (c *Call) answered(out outcome) {
 	}
 	c.mu.Unlock()
 	defer func() {
-		c.wg.Add(1)
-		c.ua.wg.Go(func() {
-			defer c.wg.Done()
+		c.background(&c.wg, func() {
 			c.watchForks(out.tx, out.d)
 		})
 	}()
@@ -189,9 +187,7 @@ func (c *Call) refuseAnswer(half *dialog, tx *clientTx, res *sipmsg.Response) {
 	}
 	d := half.fork(res)
 	c.acknowledge(d, res.CSeq().SeqNo, tx.req, nil)
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.goodbyes, func() {
 		if err := c.bye(c.ua.life, d); err != nil {
 			c.ua.log.Info("BYE to a second answer failed", "call_id", c.id, "err", err)
 		}

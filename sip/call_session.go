@@ -156,9 +156,7 @@ func (c *Call) acceptOffer(in *inbound, body []byte) {
 		c.release() // offer and answer are through; the ACK only stops the repeats
 	}
 	c.startSessionTimer(res, true)
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.wg, func() {
 		c.untilAck(in.tx, res, w, seq)
 	})
 }
@@ -260,9 +258,7 @@ func (c *Call) reinviteOnce(ctx context.Context) error {
 	}
 	d.refresh(res)
 	c.acknowledge(d, res.CSeq().SeqNo, tx.req, nil)
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.wg, func() {
 		c.watchForks(tx, d)
 	})
 	if len(res.Body()) == 0 || bodyType(res) != sdpType {
@@ -358,9 +354,7 @@ func (c *Call) follow(ctx context.Context, tx *clientTx, h hop, d *dialog, limit
 
 // giveUpReinvite cancels a re-INVITE. Should a 2xx come all the same, it is acknowledged: the call goes on.
 func (c *Call) giveUpReinvite(tx *clientTx, h hop, d *dialog, provisional bool) {
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.wg, func() {
 		if provisional {
 			c.ua.wg.Go(func() { c.sendCancel(tx, h) })
 		}

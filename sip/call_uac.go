@@ -37,9 +37,7 @@ func (a *Account) Invite(ctx context.Context, to uri.URI, m MediaSession, o Call
 	if err := a.ua.admit(c); err != nil {
 		return nil, fmt.Errorf("invite %s: %w", to, err)
 	}
-	c.wg.Add(1)
-	a.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.goodbyes, func() {
 		c.callOut(to)
 	})
 	if o.Observer != nil {
@@ -310,9 +308,7 @@ func (c *Call) progress(res *sipmsg.Response) {
 // answered, or was not sent.
 func (c *Call) giveUp(tx *clientTx, h hop, d *dialog, provisional bool) <-chan struct{} {
 	cancelled := make(chan struct{})
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.goodbyes, func() {
 		c.settle(tx, h, d, provisional, cancelled)
 	})
 	return cancelled
@@ -378,23 +374,21 @@ func (c *Call) sendCancel(tx *clientTx, h hop) {
 	req.SetBody(nil)
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())
-	conn := tx.conn
-	if f, ok := conn.(*flow); ok {
-		select {
-		case <-f.gone: // a new connection to the same place
-			if h2, err := c.ua.hop(c.ua.life, h.target); err == nil {
-				conn = h2.conn
-			}
-		default:
-		}
-	}
 	ctx, stop := context.WithTimeout(c.ua.life, cancelTimeout)
 	defer stop()
-	ctx2, err := c.ua.tx.start(req, conn)
-	if err == nil {
-		_, err = c.ua.await(ctx, ctx2, 0)
-		ctx2.Terminate()
-	}
+	err := c.insist(func() error {
+		now, err := c.ua.hop(ctx, h.target) // the same connection, or a new one to the same place
+		if err != nil {
+			return err
+		}
+		cancelTx, err := c.ua.tx.start(req, now.conn)
+		if err != nil {
+			return err
+		}
+		defer cancelTx.Terminate()
+		_, err = c.ua.await(ctx, cancelTx, 0)
+		return err
+	})
 	if err != nil {
 		c.ua.log.Info("CANCEL not answered", "call_id", c.id, "err", err)
 	}

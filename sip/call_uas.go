@@ -137,13 +137,11 @@ func (c *Call) Answer(ctx context.Context, m MediaSession) error {
 		return fmt.Errorf("answer: %w", err)
 	}
 	up := c.setState(Established, EndCause{})
-	c.wg.Add(1)
-	c.ua.wg.Go(func() {
-		defer c.wg.Done()
+	c.background(&c.wg, func() {
 		c.untilAck(c.in.tx, res, w, req.CSeq().SeqNo)
 	})
 	if !up { // the CANCEL came between: RFC 3261 9.2 lets the 200 win, so it is ended by BYE
-		c.wg.Go(func() { c.sayBye(c.d) })
+		c.background(&c.goodbyes, func() { c.sayBye(c.d) })
 		return ErrEnded
 	}
 	c.startSessionTimer(res, true)

@@ -139,14 +139,7 @@ func (u *UA) accountFor(in *inbound) *Account {
 	if err != nil {
 		return nil
 	}
-	ours := false
-	if ip, ok := target.IP(); ok {
-		src, err := u.cfg.Network.Source(in.remote)
-		// The wildcard socket took it, so an address that is not the one toward the peer may still be ours.
-		ours = err == nil && (ip.Unmap() == src || u.isOurs(target, in))
-	} else {
-		ours = true // a host name of this computer; what names it has is not ours to know
-	}
+	ours := u.isOurs(target)
 	to := party(in.req, "To").URI
 	var best *Account
 	score := 0
@@ -159,8 +152,12 @@ func (u *UA) accountFor(in *inbound) *Account {
 	return best
 }
 
-// isOurs accepts any numeric host with our own port: the packet reached this computer.
-func (u *UA) isOurs(target uri.URI, _ *inbound) bool {
+// isOurs tells whether a Request-URI names this computer. The packet reached our wildcard socket, so any
+// numeric host with our port does, and any host name: which names we have is not ours to know.
+func (u *UA) isOurs(target uri.URI) bool {
+	if _, numeric := target.IP(); !numeric {
+		return true
+	}
 	port := target.Port
 	if port == 0 {
 		port = target.DefaultPort()

@@ -260,6 +260,24 @@ func (f *flow) write(data []byte) error {
 	return err
 }
 
+// answerPath sends responses back on the connection their request came by, or a new one.
+type answerPath struct {
+	*flow
+	again resolve.Target
+}
+
+// WriteMsg sends one message.
+func (p *answerPath) WriteMsg(msg sipmsg.Message) error {
+	if p.alive() {
+		return p.flow.WriteMsg(msg)
+	}
+	f, err := p.t.flow(context.Background(), p.again) // bounded by dialTimeout
+	if err != nil {
+		return err
+	}
+	return f.WriteMsg(msg)
+}
+
 // LocalAddr gives the connection's own address.
 func (f *flow) LocalAddr() net.Addr { return f.conn.LocalAddr() }
 

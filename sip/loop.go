@@ -81,3 +81,47 @@ func (l *loop) do(ctx context.Context, f func()) error {
 		}
 	}
 }
+
+// crew counts goroutines like sync.WaitGroup, but one may join at any time, also while somebody waits: calls
+// come and go as the application likes.
+type crew struct {
+	mu    sync.Mutex
+	n     int
+	empty chan struct{} // closed when n falls to 0; nil before the first
+}
+
+// Go runs f on a goroutine of its own.
+func (w *crew) Go(f func()) {
+	w.mu.Lock()
+	if w.n == 0 {
+		w.empty = make(chan struct{})
+	}
+	w.n++
+	w.mu.Unlock()
+	go func() {
+		defer w.leave()
+		f()
+	}()
+}
+
+func (w *crew) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.n--; w.n == 0 {
+		close(w.empty)
+	}
+}
+
+// Wait returns when nobody is there at some moment, or ctx ends.
+func (w *crew) Wait(ctx context.Context) {
+	w.mu.Lock()
+	empty := w.empty
+	w.mu.Unlock()
+	if empty == nil {
+		return
+	}
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}

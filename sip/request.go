@@ -261,7 +261,10 @@ func (u *UA) await(ctx context.Context, tx *clientTx, limit time.Duration) (*sip
 		case <-silence:
 			return nil, fmt.Errorf("%w from %s", ErrNoAnswer, tx.req.Destination())
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w from %s: %w", ErrNoAnswer, tx.req.Destination(), context.DeadlineExceeded)
 		}
 	}
 }
@@ -350,7 +353,7 @@ func final(res *sipmsg.Response, err error) error {
 	case err != nil:
 		return err
 	case res == nil:
-		return errors.Join(ErrTransport)
+		return ErrTransport
 	case res.IsSuccess():
 		return nil
 	default:

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
 // maxTransactions bounds each transaction table. A UDP server transaction lives for 32 s (timer J), so
@@ -183,6 +184,7 @@ func (t *transactions) receiveRequest(in *inbound) {
 		t.answerStateless(in, code)
 		return
 	}
+	in.conn = returnPath(in)
 	switch in.req.Method {
 	case sipmsg.ACK:
 		t.receiveAck(in)
@@ -191,6 +193,28 @@ func (t *transactions) receiveRequest(in *inbound) {
 	default:
 		t.receiveNew(in)
 	}
+}
+
+// returnPath is where responses go (RFC 3261 18.2.2, RFC 3581 4): over UDP to the source address, and to
+// its port when Via has rport, else to the port in Via; over TCP back on the connection, or, when
+// that is gone, over a new one to the address in Via.
+func returnPath(in *inbound) sipmsg.Connection {
+	via := in.req.Via()
+	port := uint16(5060)
+	if via.Port > 0 && via.Port <= 0xffff {
+		port = uint16(via.Port)
+	}
+	answer := netip.AddrPortFrom(in.remote.Addr(), port)
+	switch conn := in.conn.(type) {
+	case *datagramPath:
+		if via.Params.Has("rport") {
+			return conn
+		}
+		return &datagramPath{t: conn.t, remote: answer}
+	case *flow:
+		return &answerPath{flow: conn, again: resolve.Target{Transport: conn.key.transport, Addr: answer}}
+	}
+	return in.conn
 }
 
 func (t *transactions) receiveAck(in *inbound) {

@@ -86,7 +86,7 @@ type UA struct {
 	// of the verbs that began them.
 	life context.Context //nolint:containedctx // see above
 	kill context.CancelFunc
-	wg   sync.WaitGroup
+	wg   crew
 
 	dropped atomic.Uint64
 
@@ -165,7 +165,7 @@ func (u *UA) Run(ctx context.Context) error {
 	u.tx.close()
 	u.tp.close()
 	<-served
-	u.wg.Wait()
+	u.wg.Wait(context.WithoutCancel(ctx))
 	return nil
 }
 
