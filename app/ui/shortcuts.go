@@ -10,6 +10,14 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/page"
 )
 
+// key is a shortcut with the keys of the platform.
+type key struct {
+	name fyne.KeyName
+	mod  fyne.KeyModifier
+	does string
+	run  func()
+}
+
 // keys are the shortcuts of the window. They work wherever the focus is: Fyne gives shortcuts to the
 // focused field first, and widget.Entry hands these back.
 func (w *window) keys() []key {

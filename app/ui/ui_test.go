@@ -280,6 +280,9 @@ func TestFirstStart(t *testing.T) {
 		h := open(t, uitest.First(uitest.Noon()), wide())
 		test.Tap(h.welcome.SIP)
 		form := h.welcome.AccountForm
+		if h.win.Canvas().Focused() != form.Address {
+			t.Fatal("the keyboard is not at the address")
+		}
 		test.Type(form.Address, "alice")
 		test.Tap(form.Submit)
 		h.pump()
@@ -343,6 +346,22 @@ func TestShortcutsWorkWhileTyping(t *testing.T) {
 	h.chat.Composer.TypedKey(&fyne.KeyEvent{Name: fyne.KeyF1})
 	if h.dialog == nil {
 		t.Error("F1 does not show the keys")
+	}
+}
+
+func TestTabFollowsReadingOrder(t *testing.T) {
+	h := open(t, uitest.Buddies(uitest.Noon()), wide())
+	c := h.win.Canvas()
+	c.Focus(h.sidebar.Search)
+	var order []fyne.Focusable
+	for range 12 {
+		c.FocusNext()
+		order = append(order, c.Focused())
+	}
+	at := func(f fyne.Focusable) int { return slices.Index(order, f) }
+	list, call, chat, composer := at(h.sidebar.List), at(h.header.Call), at(h.chat.Feed), at(h.chat.Composer)
+	if list < 0 || call <= list || chat <= call || composer <= chat {
+		t.Errorf("order of Tab: list %d, Call %d, chat %d, composer %d", list, call, chat, composer)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"fyne.io/fyne/v2"
-
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/page"
 )
@@ -236,12 +234,4 @@ func (w *window) focusedCall() (app.Call, bool) {
 		found, ok = c, true
 	}
 	return found, ok
-}
-
-// key is a shortcut with the keys of the platform.
-type key struct {
-	name fyne.KeyName
-	mod  fyne.KeyModifier
-	does string
-	run  func()
 }

@@ -61,6 +61,7 @@ type window struct {
 	hungUp     map[string]bool   // calls the user ended
 	wasLive    map[string]bool   // calls that were live in the last snapshot
 	toasts     []toast
+	welcomed   bool             // the first start was just done
 	rings      map[string]*ring // windows of incoming calls
 	dialog     *fynewidget.PopUp
 }
@@ -91,7 +92,7 @@ func (w *window) build() {
 	w.blank = container.NewStack()
 	w.nobody = page.NewNobody(w)
 	w.shell = page.NewShell(w.sidebar.Root, w.blank, w.strips.Root, w.nobody)
-	w.shell.OnNarrow = w.header.SetNarrow
+	w.shell.OnNarrow, w.shell.OnList = w.header.SetNarrow, w.strips.SetCompact
 	w.layer = widget.NewLayer(w.blank)
 	w.win.SetContent(w.layer)
 }
@@ -107,6 +108,7 @@ func (w *window) show(s app.Snapshot) {
 		w.showWelcome()
 		return
 	}
+	w.welcomed = w.welcomed || w.welcome != nil
 	w.welcome = nil
 	w.root(w.shell)
 	w.endedCalls()
@@ -116,6 +118,10 @@ func (w *window) show(s app.Snapshot) {
 	w.showRight()
 	w.showRings(now)
 	w.shell.Refresh()
+	if w.welcomed && w.view == viewNobody && len(s.Buddies) == 1 && !w.shell.Narrow() {
+		w.welcomed = false
+		w.Open(s.Buddies[0].Address) // after "just try it" nothing is left to look for
+	}
 }
 
 // root puts something under the toasts, if it is not there.
@@ -300,6 +306,9 @@ func (w *window) closeDialog() {
 func (w *window) Menu(items []*fyne.MenuItem, at fyne.Position) {
 	fynewidget.ShowPopUpMenuAtPosition(fyne.NewMenu("", items...), w.win.Canvas(), at)
 }
+
+// Focus implements page.Actions.
+func (w *window) Focus(f fyne.Focusable) { w.win.Canvas().Focus(f) }
 
 // Resize implements page.Actions.
 func (w *window) Resize() {

@@ -23,7 +23,8 @@ type Actions interface {
 	Tell(sentence, detail string) // a toast
 	Copy(text string)
 	Menu(items []*fyne.MenuItem, at fyne.Position)
-	Resize() // a part of the page has become higher or lower
+	Focus(f fyne.Focusable) // gives the keyboard to a part of the page
+	Resize()                // a part of the page has become higher or lower
 
 	// Calls.
 	Call(address string)

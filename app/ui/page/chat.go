@@ -160,16 +160,16 @@ func (c *Chat) bubble(messages []app.Message, i int) widget.BubbleData {
 	if !m.Outgoing {
 		return d
 	}
+	d.Below = sentence(m.Reason)
 	switch m.State {
 	case app.MessageWaiting:
 		d.Mark = "clock"
-		d.Below = sentence(m.Reason)
 	case app.MessageSent, app.MessageAccepted:
 		d.Mark = "check"
 	case app.MessageDelivered, app.MessageRead:
 		d.Mark = "check-double"
 	case app.MessageFailed:
-		d.Mark, d.Alert, d.Below, d.Action = "alert", true, sentence(m.Reason), lang.L("Try again")
+		d.Mark, d.Alert, d.Action = "alert", true, lang.L("Try again")
 		if d.Below == "" {
 			d.Below = lang.L("Not sent.")
 		}

@@ -14,11 +14,13 @@ import (
 type Shell struct {
 	fynewidget.BaseWidget
 	OnNarrow func(narrow bool) // the window became narrow or wide
+	OnList   func(alone bool)  // the list stands alone, or no longer
 
 	list, header, strips, body fyne.CanvasObject
 	line                       *canvas.Rectangle
 	detail                     bool // in one column: the right side is shown
 	narrow                     bool
+	alone                      bool
 }
 
 // NewShell arranges the four parts.
@@ -78,6 +80,12 @@ func (r *shellRenderer) Layout(size fyne.Size) {
 		}
 	}
 	list, right := !narrow || !s.detail, !narrow || s.detail
+	if alone := !right; alone != s.alone {
+		s.alone = alone
+		if s.OnList != nil {
+			s.OnList(alone)
+		}
+	}
 	show(s.list, list)
 	show(s.header, right)
 	show(s.body, right)

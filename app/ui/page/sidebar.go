@@ -71,11 +71,7 @@ func NewSidebar(act Actions) *Sidebar {
 	s.Search.OnChanged = func(string) { s.searched() }
 	s.Search.OnEnter = s.chooseFirst
 	s.Search.OnEscape = func() { s.Search.SetText("") }
-	s.Search.OnMove = func(fyne.KeyName) {
-		if c := fyne.CurrentApp().Driver().CanvasForObject(s.List); c != nil {
-			c.Focus(s.List)
-		}
-	}
+	s.Search.OnMove = func(fyne.KeyName) { act.Focus(s.List) }
 	add := widget.NewIconButton("user-plus", lang.L("Add a buddy"), widget.Plain, func() { s.act.ShowAddBuddy("") }).Height(36)
 	s.List = widget.NewFeed(widget.FeedSource{
 		Count: func() int { return len(s.rows) }, Kind: func(i int) int { return s.rows[i].kind },
@@ -98,7 +94,7 @@ func NewSidebar(act Actions) *Sidebar {
 	}, s.Search, add)
 	top := container.NewVBox(s.id.root, field, s.notices)
 	foot := container.NewVBox(widget.NewHairline(), s.Tabs)
-	s.Root = widget.NewSurface(theme.Surface, widget.Insets{}, container.NewBorder(top, foot, nil, nil, s.stack))
+	s.Root = widget.NewSurface(theme.Surface, widget.Insets{}, container.New(&floors{}, top, s.stack, foot))
 	return s
 }
 

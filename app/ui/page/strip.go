@@ -25,11 +25,25 @@ type Strips struct {
 	act    Actions
 	strips map[string]*Strip
 	order  []string
+
+	compact bool
 }
 
 // NewStrips returns an empty stack: it takes no room until there is a call.
 func NewStrips(act Actions) *Strips {
 	return &Strips{act: act, strips: map[string]*Strip{}, Root: container.New(layout.NewCustomPaddedVBoxLayout(0))}
+}
+
+// SetCompact shows only name, clock and the last button of each call: for the list in one column.
+func (s *Strips) SetCompact(on bool) {
+	if s.compact == on {
+		return
+	}
+	s.compact = on
+	for _, strip := range s.strips {
+		strip.compact = on
+		strip.showButtons()
+	}
 }
 
 // Show shows the live calls of a snapshot.
@@ -40,6 +54,7 @@ func (s *Strips) Show(snap app.Snapshot, now time.Time) {
 		order = append(order, c.ID)
 		if s.strips[c.ID] == nil {
 			s.strips[c.ID] = newStrip(s.act, c.ID)
+			s.strips[c.ID].compact = s.compact
 		}
 		s.strips[c.ID].show(snap, c, now)
 	}
@@ -80,6 +95,7 @@ type Strip struct {
 	act     Actions
 	id      string
 	call    app.Call
+	compact bool
 	card    *widget.Surface
 	avatar  *widget.Avatar
 	name    *widget.Text
@@ -112,7 +128,8 @@ func newStrip(act Actions, id string) *Strip {
 	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
 	s.quality = widget.NewTap(lang.L("Quality of the call"), theme.Transparent, 8, widget.Sides(1, 1.5, 1, 1.5), s.bars, func() { s.toggle(s.details.root) })
 	open := widget.NewTap(lang.L("Show the person"), theme.Transparent, 8, widget.Insets{}, s.avatar, func() { act.Open(s.call.Peer) })
-	s.head = container.New(&stripLayout{s: s, open: open}, open, s.name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
+	name := widget.NewClick(s.name, func() { act.Open(s.call.Peer) })
+	s.head = container.New(&stripLayout{s: s, open: open, name: name}, open, name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
 	s.network = container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(100, 28) },
 		layout: func(z fyne.Size) {
@@ -159,16 +176,8 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 		s.avatar.Set(c.PeerName, c.Peer, glyph(b.Status))
 	}
 	s.name.SetText(c.PeerName)
-	ringing, up := c.State == app.CallIncoming, c.State == app.CallEstablished || c.State == app.CallHeld
-	show(s.Answer, ringing)
-	show(s.Decline, ringing)
-	show(s.Hangup, !ringing)
-	for _, o := range []fyne.CanvasObject{s.Mute, s.Keypad, s.Hold} {
-		show(o, up && !s.heldByUs())
-	}
-	show(s.Resume, up && s.heldByUs())
-	show(s.More, up)
-	show(s.quality, up)
+	s.showButtons()
+	up := s.up()
 	show(s.codec, up && c.Codec != "")
 	show(s.lock, up)
 	show(s.secure, up)
@@ -188,6 +197,24 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	s.details.show(c, now)
 	s.tick(now)
 	s.head.Refresh()
+}
+
+func (s *Strip) up() bool {
+	return s.call.State == app.CallEstablished || s.call.State == app.CallHeld
+}
+
+// showButtons shows what can be done with the call in its present state.
+func (s *Strip) showButtons() {
+	ringing, up := s.call.State == app.CallIncoming, s.up()
+	show(s.Answer, ringing)
+	show(s.Decline, ringing)
+	show(s.Hangup, !ringing)
+	for _, o := range []fyne.CanvasObject{s.Mute, s.Keypad, s.Hold} {
+		show(o, up && !s.heldByUs() && !s.compact)
+	}
+	show(s.Resume, up && s.heldByUs() && !s.compact)
+	show(s.More, up && !s.compact)
+	show(s.quality, up)
 }
 
 func (s *Strip) showSwitches(c app.Call) {
@@ -293,7 +320,8 @@ func (s *Strip) moreMenu() {
 // stripLayout puts the buttons beside the words, or under them where there is no room.
 type stripLayout struct {
 	s    *Strip
-	open fyne.CanvasObject
+	open fyne.CanvasObject // the avatar, which leads to the person
+	name fyne.CanvasObject // the name, which does so too
 }
 
 const (
@@ -324,7 +352,7 @@ func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 		room -= buttons.Width + 12
 	}
 	x, end := float32(64), 64+room
-	put(s.name, x, 10, room, 22)
+	put(l.name, x, 10, room, 22)
 	state := s.state.MinSize().Width
 	put(s.state, x, 34, min(state, room), 20)
 	x += state + 8

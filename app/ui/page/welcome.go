@@ -28,8 +28,8 @@ type Welcome struct {
 // is shown again from the settings and says no welcome.
 func NewWelcome(act Actions, done func(), compact bool) *Welcome {
 	w := &Welcome{act: act, problem: newProblem(), stack: container.NewStack()}
-	w.SIP = card("server", lang.L("My SIP account"), lang.L("Sign in with the address and password your provider gave you."), func() { w.form(w.AccountForm.Root, lang.L("My SIP account")); focus(w.AccountForm.Address) })
-	w.LAN = card("lan", lang.L("On this network, without an account"), lang.L("Call and write to people on the same network, no server needed."), func() { w.form(w.LANForm.Root, lang.L("On this network")); focus(w.LANForm.Name) })
+	w.SIP = card("server", lang.L("My SIP account"), lang.L("Sign in with the address and password your provider gave you."), func() { w.form(w.AccountForm.Root, lang.L("My SIP account")); act.Focus(w.AccountForm.Address) })
+	w.LAN = card("lan", lang.L("On this network, without an account"), lang.L("Call and write to people on the same network, no server needed."), func() { w.form(w.LANForm.Root, lang.L("On this network")); act.Focus(w.LANForm.Name) })
 	w.Demo = card("spark", lang.L("Just try it"), lang.L("A demo domain inside this program, with a buddy named Echo who answers."), func() { w.startDemo(done) })
 	w.AccountForm = NewAccountForm(act, done, w.choose)
 	w.LANForm = NewLANForm(act, done, w.choose)
@@ -107,15 +107,4 @@ func (w *Welcome) startDemo(done func()) {
 		}
 		done()
 	})
-}
-
-// focus puts the keyboard into a field.
-func focus(f fyne.Focusable) {
-	o, ok := f.(fyne.CanvasObject)
-	if !ok {
-		return
-	}
-	if c := fyne.CurrentApp().Driver().CanvasForObject(o); c != nil {
-		c.Focus(f)
-	}
 }

@@ -274,3 +274,25 @@ type free struct {
 
 func (f *free) MinSize([]fyne.CanvasObject) fyne.Size     { return f.min() }
 func (f *free) Layout(_ []fyne.CanvasObject, s fyne.Size) { f.layout(s) }
+
+// floors stands three parts on each other, the middle one taking what is left. Fyne's border layout
+// does the same but counts its middle first, which would be the order of Tab.
+type floors struct{}
+
+func (*floors) MinSize(o []fyne.CanvasObject) fyne.Size {
+	var m fyne.Size
+	for _, x := range o {
+		z := x.MinSize()
+		m = fyne.NewSize(max(m.Width, z.Width), m.Height+z.Height)
+	}
+	return m
+}
+
+func (*floors) Layout(o []fyne.CanvasObject, s fyne.Size) {
+	// The cards in the upper part wrap: their height is known when they have their width.
+	o[0].Resize(fyne.NewSize(s.Width, o[0].MinSize().Height))
+	top, foot := o[0].MinSize().Height, o[2].MinSize().Height
+	put(o[0], 0, 0, s.Width, top)
+	put(o[1], 0, top, s.Width, s.Height-top-foot)
+	put(o[2], 0, s.Height-foot, s.Width, foot)
+}

@@ -10,8 +10,7 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
 )
 
-// Surface is a ground in a colour of the theme with content on it. With OnTapped set it is a card
-// that can be chosen, by pointer and keyboard (then Label says what it does).
+// Surface is a ground in a colour of the theme with content on it.
 type Surface struct {
 	fynewidget.BaseWidget
 	Content fyne.CanvasObject
@@ -20,7 +19,6 @@ type Surface struct {
 	radius float32
 	pad    Insets
 	raised bool // casts a shadow
-	dim    bool
 }
 
 // Insets are the distances from the edges of a Surface to its content.

@@ -276,3 +276,26 @@ func (r *tabRenderer) Refresh() {
 	r.word.Refresh()
 	canvas.Refresh(r.ground)
 }
+
+// Click makes content clickable that the keyboard reaches by another part: it takes no focus.
+type Click struct {
+	fynewidget.BaseWidget
+	content fyne.CanvasObject
+	tapped  func()
+}
+
+// NewClick returns content that can be clicked.
+func NewClick(content fyne.CanvasObject, tapped func()) *Click {
+	c := &Click{content: content, tapped: tapped}
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+// Tapped implements fyne.Tappable.
+func (c *Click) Tapped(*fyne.PointEvent) { c.tapped() }
+
+// Cursor implements desktop.Cursorable.
+func (c *Click) Cursor() desktop.Cursor { return desktop.PointerCursor }
+
+// CreateRenderer implements fyne.Widget.
+func (c *Click) CreateRenderer() fyne.WidgetRenderer { return fynewidget.NewSimpleRenderer(c.content) }
