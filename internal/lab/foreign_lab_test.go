@@ -28,6 +28,7 @@ func must(t *testing.T, err error) {
 
 // TestForeignPeersMeet proves the lab itself: two foreign programs register, call and chat.
 func TestForeignPeersMeet(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, Config{})
 	bob, err := l.Correspondent(0).StartBaresip(t.Context(), BaresipConfig{
 		User: "bob", Domain: Info, Buddies: []string{"sip:carol@info.test", "sip:alice@info.test"},
@@ -73,6 +74,7 @@ var codecs = []struct {
 
 // TestForeignSoundArrives proves the sound judge on two baresips.
 func TestForeignSoundArrives(t *testing.T) {
+	t.Parallel()
 	files := suiteSpeech(t)
 	for _, codec := range codecs {
 		t.Run(codec.name, func(t *testing.T) {

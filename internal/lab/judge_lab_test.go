@@ -3,10 +3,12 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,4 +135,28 @@ func countSIP(packets []wire.Packet, re *regexp.Regexp) int {
 		}
 	}
 	return n
+}
+
+// logSIP prints the SIP messages over UDP that a capture saw from a moment on, for two seconds.
+func logSIP(t *testing.T, what string, packets []wire.Packet, from time.Time) {
+	t.Helper()
+	var out strings.Builder
+	cseq := regexp.MustCompile(`(?i)\r\nCSeq: *([^\r]*)`)
+	for _, p := range packets {
+		after := p.At.Sub(from)
+		if after < 0 || after > 2*time.Second || !bytes.Contains(p.Payload, []byte("SIP/2.0")) {
+			continue
+		}
+		line, _, _ := bytes.Cut(p.Payload, []byte("\r\n"))
+		number := cseq.FindSubmatch(p.Payload)
+		if number == nil {
+			continue
+		}
+		arrow := "<-"
+		if p.Outgoing {
+			arrow = "->"
+		}
+		fmt.Fprintf(&out, "%8.1f ms %s %v %s [%s]\n", milliseconds(after), arrow, p.Dst, line, number[1])
+	}
+	t.Logf("%s:\n%s", what, out.String())
 }

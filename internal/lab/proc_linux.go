@@ -81,12 +81,15 @@ func startProcess(ns, name, dir string, stdin *os.File, extraEnv []string, argv 
 }
 
 // stop asks the program to end, waits up to grace, then kills it. It reports a program that had
-// to be killed. It may be called again.
+// to be killed, unless grace is 0. It may be called again.
 func (p *process) stop(grace time.Duration) error {
-	select {
-	case <-p.done:
+	if !p.running() {
 		return nil
-	default:
+	}
+	if grace <= 0 {
+		_ = p.cmd.Process.Kill() // it may have ended this instant
+		<-p.done
+		return nil
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended this instant
 	return p.waitOrKill(grace)

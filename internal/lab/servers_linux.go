@@ -38,7 +38,7 @@ const serverStart = 20 * time.Second
 func Password(user string) string { return user + "pw" }
 
 // programs the lab executes.
-var programs = []string{"ip", "ethtool", "stdbuf", "kamailio", "kamcmd", "dnsmasq", "baresip", "linphonec", "sipp", "sox", "espeak-ng"}
+var programs = []string{"ip", "ethtool", "nice", "stdbuf", "kamailio", "kamcmd", "dnsmasq", "baresip", "linphonec", "sipp", "sox", "espeak-ng"}
 
 // Missing lists the programs the lab needs and the machine lacks.
 func Missing() []string {
