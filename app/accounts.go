@@ -33,10 +33,11 @@ type account struct {
 	entry accountEntry
 	aor   uri.URI // of a LAN account with an empty host
 
-	proxy   uri.URI      // where requests go; zero: to the server of the address
-	begun   bool         // startAccount has been called
-	sip     *sip.Account // nil until started
-	problem *UserError   // why it could not be started; nil: fine
+	proxy   uri.URI        // where requests go; zero: to the server of the address
+	server  netip.AddrPort // where the last registration went; invalid: not known yet
+	begun   bool           // startAccount has been called
+	sip     *sip.Account   // nil until started
+	problem *UserError     // why it could not be started; nil: fine
 	leave   context.CancelFunc
 }
 
@@ -452,17 +453,25 @@ func (e *Engine) accountForLocked(to uri.URI) *account {
 // accountChanged is told by the user agent that a registration changed.
 func (e *Engine) accountChanged(s *sip.Account) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, a := range e.accounts {
-		if a.id() != s.ID() {
-			continue
-		}
-		if a.sip == nil {
-			a.sip = s // the first change can come before AddAccount returns
-		}
-		out := e.accountLocked(a)
-		e.emit(Event{Kind: EventAccount, Account: &out})
-		e.changedLocked()
+	i := slices.IndexFunc(e.accounts, func(a *account) bool { return a.id() == s.ID() })
+	if i < 0 {
+		e.mu.Unlock()
 		return
+	}
+	a := e.accounts[i]
+	if a.sip == nil {
+		a.sip = s // the first change can come before AddAccount returns
+	}
+	server := s.State().Server
+	found := server.IsValid() && server != a.server
+	if found {
+		a.server = server
+	}
+	out := e.accountLocked(a)
+	e.emit(Event{Kind: EventAccount, Account: &out})
+	e.changedLocked()
+	e.mu.Unlock()
+	if found {
+		e.mover.accountStarted(a)
 	}
 }

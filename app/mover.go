@@ -93,7 +93,7 @@ func (m *mover) step(ctx context.Context, timer *time.Timer, ev mobility.Event) 
 		case mobility.Reinvite:
 			m.reinvite(a)
 		case mobility.Probe:
-			_ = a.To
+			m.probe(ctx, a.To)
 		case mobility.RefreshPresence:
 			if !refreshed { // the agent and the watcher serve all accounts
 				m.e.agent.Refresh()
@@ -111,6 +111,13 @@ func (m *mover) step(ctx context.Context, timer *time.Timer, ev mobility.Event) 
 		}
 	}
 	m.forget(ev)
+}
+
+// probe wakes a fresh link. What it costs when it fails is what the request behind it costs anyway.
+func (m *mover) probe(ctx context.Context, to netip.AddrPort) {
+	if err := m.e.ua.Probe(to); err != nil {
+		m.e.log.DebugContext(ctx, "probe not sent", "remote", to, "err", err)
+	}
 }
 
 // forget drops the handle of a request that was answered.
@@ -246,7 +253,7 @@ func (e *Engine) reinviteNow(ctx context.Context, id string) error {
 
 // accountStarted tells the machine of an account.
 func (m *mover) accountStarted(a *account) {
-	to := serverOf(a)
+	to := m.e.serverOf(a)
 	ev := mobility.AccountChanged{Account: a.id(), Registers: a.entry.Kind != AccountLAN, To: to}
 	if to.IsValid() {
 		ev.Path = m.path(to)
@@ -256,9 +263,14 @@ func (m *mover) accountStarted(a *account) {
 	m.post(ev)
 }
 
-// serverOf is the server of an account where it is known without DNS; else the zero value, which
-// stands for the Internet at large.
-func serverOf(a *account) netip.AddrPort {
+// serverOf is the server of an account: the one it registered at, or one known without DNS; else the
+// zero value, which stands for the Internet at large.
+func (e *Engine) serverOf(a *account) netip.AddrPort {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a.server.IsValid() {
+		return a.server
+	}
 	if a.proxy.Host != "" {
 		return numeric(a.proxy)
 	}
@@ -291,7 +303,7 @@ func (m *mover) callChanged(c *call) {
 	}
 	now := callWays{confirmed: confirmed, signal: numeric(s.Remote().URI)}
 	if a := m.e.accountOf(s); a != nil && a.entry.Kind != AccountLAN {
-		now.signal = serverOf(a)
+		now.signal = m.e.serverOf(a)
 	}
 	if session != nil {
 		now.media = session.Stats().Remote

@@ -39,7 +39,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		Logger: e.log, OnSubscribed: e.watcher.PeerSubscribed, OnWatchers: e.changed,
 	})
 	var err error
-	e.ua, err = sip.New(sip.Config{
+	e.ua, err = sip.New(ctx, sip.Config{
 		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(ctx),
 		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: []string{eventPresence},
 		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},

@@ -65,11 +65,12 @@ func (r Registration) String() string {
 // AccountState is the state of an account at one moment.
 type AccountState struct {
 	Registration Registration
-	Err          error     // why it is Failed: *StatusError, ErrNoAnswer, ErrTransport
-	Contact      uri.URI   // where we are registered; zero when we are not
-	ExpiresAt    time.Time // when the registration lapses
-	Transport    string    // of the registration: "udp", "tcp", "tls"
-	RetryAt      time.Time // when a failed one is tried again; zero: only after Register
+	Err          error          // why it is Failed: *StatusError, ErrNoAnswer, ErrTransport
+	Contact      uri.URI        // where we are registered; zero when we are not
+	ExpiresAt    time.Time      // when the registration lapses
+	Transport    string         // of the registration: "udp", "tcp", "tls"
+	Server       netip.AddrPort // where the registration went
+	RetryAt      time.Time      // when a failed one is tried again; zero: only after Register
 }
 
 // Account is an identity of a UA. All methods may be called from any goroutine.

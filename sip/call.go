@@ -292,8 +292,9 @@ func (c *Call) retire() {
 		case <-time.After(lingerTime):
 		case <-c.ua.life.Done():
 		}
-		c.wg.Wait(context.Background()) // they all end with c.ua.life, or long before
-		c.goodbyes.Wait(context.Background())
+		ever := context.WithoutCancel(c.ua.life)
+		c.wg.Wait(ever) // they all end with c.ua.life, or long before
+		c.goodbyes.Wait(ever)
 		c.mu.Lock()
 		keys := c.keys
 		c.mu.Unlock()

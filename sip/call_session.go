@@ -108,7 +108,7 @@ func (c *Call) peerOffer(in *inbound, d *dialog, state CallState) {
 	}
 	if !noSession {
 		c.mu.Lock()
-		ours, theirs := c.offering, c.taking
+		ours, theirs := c.offering, c.taking && !c.onlyAckMissing()
 		if !ours && !theirs {
 			c.taking = true
 		}
@@ -159,6 +159,17 @@ func (c *Call) acceptOffer(in *inbound, body []byte) {
 	c.background(&c.wg, func() {
 		c.untilAck(in.tx, res, w, seq)
 	})
+}
+
+// onlyAckMissing tells whether the peer's last offer is answered and nothing but the ACK is on its way: who
+// sends a new INVITE has seen our 2xx, and a proxy may have let the two overtake each other. c.mu is held.
+func (c *Call) onlyAckMissing() bool {
+	for _, w := range c.acks {
+		if w.holds && !w.isAnswer {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Call) release() {

@@ -271,7 +271,7 @@ func (p *answerPath) WriteMsg(msg sipmsg.Message) error {
 	if p.alive() {
 		return p.flow.WriteMsg(msg)
 	}
-	f, err := p.t.flow(context.Background(), p.again) // bounded by dialTimeout
+	f, err := p.t.flow(p.t.life, p.again) // bounded by dialTimeout
 	if err != nil {
 		return err
 	}

@@ -181,7 +181,7 @@ func (l *lab) phone(addr string, tune func(*Config)) *phone {
 	if tune != nil {
 		tune(&cfg)
 	}
-	u, err := New(cfg)
+	u, err := New(context.Background(), cfg)
 	if err != nil {
 		l.t.Fatal(err)
 	}

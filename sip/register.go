@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -104,7 +105,7 @@ func (r *registration) run(ctx context.Context) {
 // attempt runs one REGISTER; a call of Register meanwhile interrupts it and joins waiting.
 func (r *registration) attempt(ctx context.Context, waiting *[]*forced) (err error, interrupted bool) { //nolint:revive // the error is a result to act on, not a failure to return
 	if s := r.a.State(); s.Registration != Registered {
-		r.a.setState(AccountState{Registration: Registering, Contact: s.Contact, ExpiresAt: s.ExpiresAt, Transport: s.Transport})
+		r.a.setState(AccountState{Registration: Registering, Contact: s.Contact, ExpiresAt: s.ExpiresAt, Transport: s.Transport, Server: s.Server})
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -128,7 +129,7 @@ func (r *registration) attempt(ctx context.Context, waiting *[]*forced) (err err
 func (r *registration) register(ctx context.Context) error {
 	const maxIntervals = 3
 	for try := 0; ; try++ {
-		res, contact, transport, err := r.send(ctx, r.expires)
+		res, contact, target, err := r.send(ctx, r.expires)
 		if ctx.Err() != nil && err != nil {
 			return err
 		}
@@ -146,7 +147,8 @@ func (r *registration) register(ctx context.Context) error {
 		r.failed, r.bound = 0, contact
 		granted := r.granted(res, contact)
 		r.a.setState(AccountState{
-			Registration: Registered, Contact: contact, Transport: transport, ExpiresAt: time.Now().Add(granted),
+			Registration: Registered, Contact: contact, ExpiresAt: time.Now().Add(granted),
+			Transport: target.Transport, Server: target.Addr,
 		})
 		return nil
 	}
@@ -156,18 +158,18 @@ func (r *registration) fail(err error) error {
 	old := r.a.State()
 	s := AccountState{Registration: Failed, Err: err, RetryAt: time.Now().Add(r.pause(err))}
 	if old.ExpiresAt.After(time.Now()) { // the registrar still knows us at the old place
-		s.Contact, s.ExpiresAt, s.Transport = old.Contact, old.ExpiresAt, old.Transport
+		s.Contact, s.ExpiresAt, s.Transport, s.Server = old.Contact, old.ExpiresAt, old.Transport, old.Server
 	}
 	r.a.setState(s)
 	return fmt.Errorf("register %s: %w", r.a.cfg.AOR, err)
 }
 
 // send sends one REGISTER for our Contact, and removes an older Contact of ours in the same request.
-func (r *registration) send(ctx context.Context, expires time.Duration) (*sipmsg.Response, uri.URI, string, error) {
+func (r *registration) send(ctx context.Context, expires time.Duration) (*sipmsg.Response, uri.URI, resolve.Target, error) {
 	var contact uri.URI
-	var transport string
+	var target resolve.Target
 	e := exchange{account: r.a, next: r.a.serverURI(), register: true, build: func(h hop) *sipmsg.Request {
-		contact, transport = r.a.contact(h), h.target.Transport
+		contact, target = r.a.contact(h), h.target
 		req := r.d.request(sipmsg.REGISTER, r.d.nextSeq())
 		c := uri.Address{URI: contact}
 		c.Params = c.Params.With("expires", secondsText(expires))
@@ -182,7 +184,7 @@ func (r *registration) send(ctx context.Context, expires time.Duration) (*sipmsg
 		return req
 	}}
 	res, _, err := r.a.ua.roundTrip(ctx, e)
-	return res, contact, transport, err
+	return res, contact, target, err
 }
 
 // granted reads how long the registrar keeps our Contact (RFC 3261 10.2.4).

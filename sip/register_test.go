@@ -282,7 +282,7 @@ func TestDigestLeakGuard(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := New(Config{Handler: &phone{}})
+			u, err := New(context.Background(), Config{Handler: &phone{}})
 			must(t, err)
 			a, err := u.AddAccount(infoAccount("secret"))
 			must(t, err)

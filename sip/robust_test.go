@@ -107,7 +107,7 @@ func TestReturnPath(t *testing.T) {
 // Two user agents on the loopback interface of this computer, through OSNetwork and the system's sockets.
 func TestOnRealSockets(t *testing.T) {
 	run := func(h *phone) *UA {
-		u, err := New(Config{Handler: h, Resolver: names{}})
+		u, err := New(context.Background(), Config{Handler: h, Resolver: names{}})
 		must(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
@@ -149,10 +149,10 @@ func TestOnRealSockets(t *testing.T) {
 	<-answered
 	<-up
 	must(t, c.Hangup(t.Context()))
-	if _, err := New(Config{}); err == nil {
+	if _, err := New(context.Background(), Config{}); err == nil {
 		t.Error("a UA without a handler")
 	}
-	taken, err := New(Config{Handler: bobApp, Resolver: names{}, Port: bob.Port()})
+	taken, err := New(context.Background(), Config{Handler: bobApp, Resolver: names{}, Port: bob.Port()})
 	must(t, err)
 	if err := taken.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "port") {
 		t.Errorf("a taken port gives %v", err)
@@ -174,7 +174,7 @@ func FuzzReceive(f *testing.F) {
 	p := &phone{}
 	p.onCall = func(c *Call) { _ = c.Decline(context.Background(), 486) }
 	p.onSub = func(s *ServerSubscription) { _ = s.Reject(context.Background(), 403) }
-	u, err := New(Config{Handler: p, Resolver: names{}, EventPackages: []string{"presence"}})
+	u, err := New(context.Background(), Config{Handler: p, Resolver: names{}, EventPackages: []string{"presence"}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -47,6 +47,8 @@ type transports struct {
 	parser  *sipmsg.Parser
 	receive func(received) // called in the order of arrival per socket; must not block
 
+	life context.Context //nolint:containedctx // that of the UA: answers outlive the calls that caused them
+
 	junk, oversized atomic.Uint64
 
 	mu       sync.Mutex
@@ -241,6 +243,20 @@ func (p *datagramPath) WriteMsg(msg sipmsg.Message) error {
 	p.t.mu.Unlock()
 	if _, err := pc.WriteTo(data, net.UDPAddrFromAddrPort(p.remote)); err != nil {
 		return fmt.Errorf("%w: send to %s: %w", ErrTransport, p.remote, err)
+	}
+	return nil
+}
+
+// probe sends the keep-alive of RFC 5626 4.4.1, which nobody has to answer.
+func (t *transports) probe(to netip.AddrPort) error {
+	t.mu.Lock()
+	pc := t.udp
+	t.mu.Unlock()
+	if pc == nil {
+		return ErrClosed
+	}
+	if _, err := pc.WriteTo([]byte("\r\n\r\n"), net.UDPAddrFromAddrPort(to)); err != nil {
+		return fmt.Errorf("%w: probe %s: %w", ErrTransport, to, err)
 	}
 	return nil
 }

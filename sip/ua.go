@@ -103,8 +103,8 @@ type runningAccount struct {
 	gone chan struct{} // closed when un-registered
 }
 
-// New makes a UA. It opens nothing yet.
-func New(cfg Config) (*UA, error) {
+// New makes a UA. It opens nothing yet. Of ctx only the values count: Run's ends the UA.
+func New(ctx context.Context, cfg Config) (*UA, error) {
 	if cfg.Handler == nil {
 		return nil, errors.New("new user agent: no handler")
 	}
@@ -128,8 +128,9 @@ func New(cfg Config) (*UA, error) {
 		bad: badTargets{m: map[string]time.Time{}}, dialogs: dialogs{m: map[dialogKey]owner{}},
 		calls: map[*Call]struct{}{}, tx: newTransactions(),
 	}
-	u.life, u.kill = context.WithCancel(context.Background())
+	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
 	u.tp = &transports{
+		life: u.life,
 		log: u.log, net: cfg.Network, parser: sipmsg.NewParser(), flows: map[flowKey]*flow{}, receive: u.tx.receive,
 	}
 	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.validate, &u.dropped
@@ -303,6 +304,10 @@ func (u *UA) Accounts() []*Account {
 	}
 	return out
 }
+
+// Probe sends a few bytes to a server over UDP that it need not answer (RFC 5626 4.4.1): on a fresh link the first
+// packet may be lost to address resolution, and it had better not be a request.
+func (u *UA) Probe(to netip.AddrPort) error { return u.tp.probe(to) }
 
 // Calls lists the calls that have not ended, in no order.
 func (u *UA) Calls() []*Call {
