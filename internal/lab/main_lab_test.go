@@ -46,7 +46,7 @@ func runSuite(m *testing.M) int {
 }
 
 // newLab starts a lab that ends with the test. What the peers wrote is printed when it failed.
-func newLab(t *testing.T, cfg Config) *Lab {
+func newLab(t testing.TB, cfg Config) *Lab {
 	t.Helper()
 	if cfg.Dir == "" {
 		cfg.Dir = t.TempDir()
@@ -75,7 +75,7 @@ var speech = sync.OnceValues(func() (score.SpeechFiles, error) {
 // suiteDir is a folder for what all tests share; made by runSuite before they start.
 var suiteDir string
 
-func suiteSpeech(t *testing.T) score.SpeechFiles {
+func suiteSpeech(t testing.TB) score.SpeechFiles {
 	t.Helper()
 	files, err := speech()
 	must(t, err)
@@ -90,7 +90,7 @@ var peregrinectl = sync.OnceValues(func() (string, error) {
 })
 
 // newPhone starts Peregrine on a host. What it logged is printed when the test failed.
-func newPhone(t *testing.T, h *Host, cfg PhoneConfig) *Phone {
+func newPhone(t testing.TB, h *Host, cfg PhoneConfig) *Phone {
 	t.Helper()
 	binary, err := peregrinectl()
 	must(t, err)
