@@ -26,6 +26,15 @@ type figure struct {
 	format string
 }
 
+// words writes a value; what is there but rounds to nothing is "< 1 ms".
+func (f *figure) words(v float64) string {
+	text := fmt.Sprintf(f.format, v)
+	if v > 0 && text == "0 ms" {
+		return "< 1 ms"
+	}
+	return text
+}
+
 // callDetails is what is under the quality bars: figures with sparklines, counts, hand-offs.
 type callDetails struct {
 	root     *fyne.Container
@@ -102,7 +111,7 @@ func (d *callDetails) show(c app.Call, now time.Time) {
 	q := c.Quality
 	for _, f := range d.figures {
 		if v, known := f.read(q); known {
-			f.value.SetText(fmt.Sprintf(f.format, v))
+			f.value.SetText(f.words(v))
 		}
 	}
 	d.counts.SetText(lang.L("{{.Sent}} packets sent · {{.Received}} received · {{.Lost}} lost", data{
