@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +12,10 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip"
 )
 
-// startMedia opens sockets and devices of a call and lets its session run until the call ends.
-func (e *Engine) startMedia(c *call) (*media.Session, error) {
-	m, err := e.newSession(c)
+// startMedia opens sockets and devices of a call and lets its session run until the call ends. toward is
+// where its signalling goes, if that is known.
+func (e *Engine) startMedia(c *call, toward netip.Addr) (*media.Session, error) {
+	m, err := e.newSession(c, toward)
 	if err != nil {
 		return nil, err
 	}

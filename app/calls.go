@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +79,11 @@ func (e *Engine) Call(ctx context.Context, address string, video bool) (string, 
 }
 
 func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.Account) error {
-	m, err := e.startMedia(c)
+	toward := account.State().Server.Addr()
+	if !account.Config().Register {
+		toward = numeric(to).Addr()
+	}
+	m, err := e.startMedia(c, toward)
 	if err != nil {
 		return err
 	}
@@ -286,7 +291,7 @@ func (e *Engine) Answer(ctx context.Context, id string) error {
 		return userErrorf("That call is not ringing here.")
 	}
 	e.holdOthers(ctx, c)
-	m, err := e.startMedia(c)
+	m, err := e.startMedia(c, netip.Addr{}) // the offer says where to
 	if err != nil {
 		return explain(aboutCall, c.rec.PeerName, err)
 	}

@@ -35,10 +35,12 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 	return audio.Devices(ctx)
 }
 
-// newSession makes the media of a call from the settings.
-func (e *Engine) newSession(c *call) (*media.Session, error) {
+// newSession makes the media of a call from the settings. toward is where its signalling goes; the zero
+// value stands for the Internet at large.
+func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) {
 	return media.New(media.Config{
-		Logger: e.log, LocalAddr: e.mediaAddress, Codecs: codecOrder(e.setting(SettingCodecs)),
+		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
+		Codecs:   codecOrder(e.setting(SettingCodecs)),
 		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
 		OnChange: func() {
 			e.mu.Lock()
@@ -49,8 +51,12 @@ func (e *Engine) newSession(c *call) (*media.Session, error) {
 	})
 }
 
-// mediaAddress is the address to write into SDP.
-func (e *Engine) mediaAddress(remote netip.Addr) netip.Addr {
+// mediaAddress is the address to write into SDP: the one that leads to the peer's media, or as long as
+// that is unknown, to where the call's signalling goes.
+func (e *Engine) mediaAddress(remote, toward netip.Addr) netip.Addr {
+	if !remote.IsValid() {
+		remote = toward
+	}
 	if !remote.IsValid() {
 		remote = netip.AddrFrom4([4]byte{198, 51, 100, 1}) // documentation (RFC 5737): the way to the Internet at large
 	}

@@ -151,8 +151,15 @@ func (a *Account) authUser() string {
 	return a.cfg.AOR.User
 }
 
-func (a *Account) authKey(h hop, proxy bool) string {
-	return digest.Key(a.cfg.ID, h.target.Addr.Addr().String(), proxy)
+// authKey names the challenges an exchange may meet at a server. A registrar asks for REGISTER what a proxy at the
+// same place asks for calls by another header: sending both in every request would cost 300 bytes, and push a
+// re-INVITE over the limit of UDP.
+func (a *Account) authKey(e exchange, h hop, proxy bool) string {
+	id := a.cfg.ID
+	if e.register {
+		id += "|register"
+	}
+	return digest.Key(id, h.target.Addr.Addr().String(), proxy)
 }
 
 // outgoing begins a dialog, or a request outside one, toward a party.

@@ -284,7 +284,7 @@ func (u *UA) authorize(e exchange, req *sipmsg.Request, h hop) {
 		return
 	}
 	for _, proxy := range []bool{false, true} {
-		key := a.authKey(h, proxy)
+		key := a.authKey(e, h, proxy)
 		for _, realm := range u.auth.Realms(key) {
 			if !a.mayAnswer(realm, h, e) {
 				continue
@@ -332,7 +332,7 @@ func (u *UA) challenged(e exchange, req *sipmsg.Request, h hop, res *sipmsg.Resp
 			u.log.Warn("challenge of a stranger left unanswered", "account", a.cfg.ID, "realm", ch.Realm, "remote", h.target.Addr)
 		}
 	}
-	key := a.authKey(h, proxy)
+	key := a.authKey(e, h, proxy)
 	for _, sent := range req.GetHeaders(authHeader(proxy)) {
 		if u.auth.Rejected(key, sent.Value(), values) {
 			return false
