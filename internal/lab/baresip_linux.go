@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/internal/lab/score"
 )
 
 const (
@@ -28,7 +31,7 @@ type BaresipConfig struct {
 	Domain   Domain
 	Manual   bool     // do not answer calls by itself
 	Codecs   []string // baresip's names with rates ("pcmu", "opus/48000/2"); empty: all it has
-	Source   string   // "aufile,PATH" in the codec's own rate and channels (Opus: 48 kHz stereo), "ausine,440"; empty: the sine
+	Source   string   // "aufile,PATH" in the codec's own rate and channels (Opus: 48 kHz stereo), "ausine,440"; empty: a tone
 	Outbound string   // proxy for requests outside dialogs: "sip:10.77.0.10:5070"
 	Buddies  []string // addresses whose presence it watches and to whom it sends messages
 	Interval int      // re-registration in seconds; 0: 600
@@ -60,12 +63,12 @@ type BaresipEvent struct {
 // StartBaresip starts baresip on the host and waits until it is registered. At most one per host
 // and user.
 func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, error) {
-	if cfg.Source == "" {
-		cfg.Source = "ausine,440"
-	}
 	b := &Baresip{
 		Host: h, Dir: h.dir("baresip-" + cfg.User), AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name,
 		replies: map[string]chan string{},
+	}
+	if err := cfg.chooseSource(b.Dir); err != nil {
+		return nil, err
 	}
 	data := map[string]any{
 		"Name": cfg.User, "Source": cfg.Source, "Modules": baresipModules, "Dir": b.Dir,
@@ -94,6 +97,29 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 		return nil, err
 	}
 	return b, nil
+}
+
+// chooseSource gives a baresip without one a tone. Its own has 48 kHz only, which Opus takes; for
+// G.711 the tone is a file of two minutes.
+func (c *BaresipConfig) chooseSource(dir string) error {
+	if c.Source != "" {
+		return nil
+	}
+	c.Source = "ausine,440"
+	if len(c.Codecs) == 0 || !strings.HasPrefix(strings.ToLower(c.Codecs[0]), "pcm") {
+		return nil
+	}
+	const rate = 8000
+	tone := score.Sound{Rate: rate, Samples: make([]float32, 120*rate)}
+	for i := range tone.Samples {
+		tone.Samples[i] = float32(0.3 * math.Sin(2*math.Pi*440*float64(i)/rate))
+	}
+	path := filepath.Join(dir, "tone8.wav")
+	c.Source = "aufile," + path
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("start baresip: %w", err)
+	}
+	return os.WriteFile(path, score.Encode(tone), 0o644)
 }
 
 func (c BaresipConfig) account() string {
