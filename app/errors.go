@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/peregrine-softphone/peregrine/sip"
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
 // userErrorf makes a UserError with a sentence alone.
@@ -122,9 +122,8 @@ func callStatus(who string, code int) string {
 }
 
 func transportSentence(about subject, who string, err error) string {
-	var dns *net.DNSError
 	switch {
-	case errors.As(err, &dns):
+	case errors.Is(err, resolve.ErrNotFound):
 		return fmt.Sprintf("No server was found for %s. Check the spelling of the address and your network.", who)
 	case errors.Is(err, context.Canceled):
 		return "Cancelled."

@@ -69,7 +69,7 @@ func accountVerbs() []Verb {
 				if err := e.AddAccount(ctx, spec); err != nil {
 					return nil, err
 				}
-				return e.AwaitAccount(ctx, spec.Address)
+				return settled(e.AwaitAccount(ctx, spec.Address))
 			},
 		},
 		{
@@ -87,6 +87,15 @@ func accountVerbs() []Verb {
 			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return done{}, e.StartDemo(ctx) },
 		},
 	}
+}
+
+// settled makes an account that its server refused the error of the verb that added it. The account
+// stays, so that adding it again with the right password mends it.
+func settled(a app.Account, err error) (any, error) {
+	if err == nil && a.State == app.AccountFailed {
+		return nil, &app.UserError{Sentence: a.Reason, Detail: a.Detail}
+	}
+	return a, err
 }
 
 func buddyVerbs() []Verb {

@@ -57,6 +57,7 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "internal/netsim"},
 	{dir: "internal/atomicfile", third: []string{"golang.org/x/sys"}},
 	{dir: "internal/archtest"},
+	{dir: "internal/desktop", own: []string{"internal/lab"}},
 	{dir: "internal/lab", own: []string{"internal/lab"}, third: []string{"golang.org/x/sys", "github.com/miekg/dns"}},
 }
 
