@@ -24,7 +24,7 @@ import (
 //	answer to SUBSCRIBE or its refresh   shown                        next SUBSCRIBE
 //	2xx                                  as notified                  refreshed by the SIP stack
 //	404, 410, 480, 604                   offline                      kept: when the buddy is heard of (thesis 7.3.3);
-//	                                                                  at 1, 4, 16 s when it had just been heard of
+//	                                                                  at 0.25, 1, 4, 16 s when it had just been heard of
 //	481 to a refresh                     last, 30 s, then unknown     at once, as a new subscription
 //	403, 603, 607                        unknown: not allowed         4 h, or when the buddy subscribes
 //	405, 406, 415, 420, 489, 501         unknown: cannot tell         4 h, or when the buddy subscribes
@@ -53,7 +53,8 @@ const (
 	giveUpWait  = 5 * time.Minute
 	shortLife   = 10 * time.Second // a subscription ended sooner counts as a failure: no loop with a broken notifier
 
-	// minGap is the least time between two SUBSCRIBEs that a peer can provoke: nobody turns us into an amplifier.
+	// minGap is the least time between two SUBSCRIBEs that a peer can provoke: nobody turns us into an amplifier. Those
+	// of our own accord do not count: of two clients that start together the second has its answer at once.
 	minGap = 2 * time.Second
 
 	// confirmWindow: two clients that start together subscribe to each other within a round trip; a SUBSCRIBE that
@@ -69,9 +70,9 @@ const (
 )
 
 // doubtDelays are the retries of a 404 that contradicts a sign of life: the buddy's REGISTER may come after its
-// SUBSCRIBE.
+// SUBSCRIBE, usually by a round trip or two.
 func doubtDelays() []time.Duration {
-	return []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
+	return []time.Duration{250 * time.Millisecond, time.Second, 4 * time.Second, 16 * time.Second}
 }
 
 type phase int
@@ -121,6 +122,7 @@ type buddy struct {
 	started  time.Time // last SUBSCRIBE
 	attempts int       // failures in a row
 	refused  bool      // waiting because somebody said no: the network has nothing to do with it
+	provoked time.Time // last SUBSCRIBE that a sign of life caused, or will cause at due
 	heard    bool      // a sign of life came while the SUBSCRIBE was under way
 	doubts   int       // retries left of a 404 that contradicts a sign of life
 
@@ -267,13 +269,15 @@ func (w *Watcher) check(b *buddy, now time.Time) {
 	w.send(b)
 }
 
-// heardOf sends the SUBSCRIBE of a buddy that gave a sign of life.
+// heardOf sends the SUBSCRIBE of a buddy that gave a sign of life. A further sign within minGap brings one more, later.
 func (w *Watcher) heardOf(b *buddy, now time.Time) {
-	b.doubts = len(doubtDelays())
-	if at := b.started.Add(minGap); now.Before(at) {
-		b.due = at
+	if at := b.provoked.Add(minGap); now.Before(at) {
+		if b.due.IsZero() || at.Before(b.due) {
+			b.due, b.provoked = at, at
+		}
 		return
 	}
+	b.provoked, b.doubts = now, len(doubtDelays())
 	w.send(b)
 }
 

@@ -192,32 +192,59 @@ func TestKept404(t *testing.T) {
 	}
 }
 
-// TestDoubted404: the buddy's SUBSCRIBE came before its REGISTER.
+// TestDoubted404: the buddy's SUBSCRIBE came before its REGISTER. Ours leaves at once all the same, however short ago
+// the one was that began to be kept.
 func TestDoubted404(t *testing.T) {
 	follow(t, &fakePeer{answers: []error{refuse(404)}}, func(f *following) {
+		f.wait(540 * time.Millisecond)
 		f.w.PeerSubscribed(f.bob)
-		f.want(Offline, 1) // sooner than minGap: waits
-		f.wait(minGap)
-		f.want(Offline, 2)
-		f.wait(time.Second)
-		f.want(Offline, 3)
-		f.wait(4 * time.Second)
-		f.want(Offline, 4)
-		f.wait(16 * time.Second)
-		f.want(Offline, 5)
+		for i, d := range []time.Duration{0, 250 * time.Millisecond, time.Second, 4 * time.Second, 16 * time.Second} {
+			f.wait(d)
+			f.want(Offline, 2+i)
+		}
 		f.wait(time.Hour)
+		f.want(Offline, 6)
+	})
+}
+
+// TestDoubted404Answered: the retry finds a buddy whose REGISTER came 100 ms after its SUBSCRIBE.
+func TestDoubted404Answered(t *testing.T) {
+	follow(t, &fakePeer{answers: []error{refuse(404), refuse(404), nil}, onAccept: "open"}, func(f *following) {
+		f.w.PeerSubscribed(f.bob)
+		f.want(Offline, 2)
+		f.wait(250 * time.Millisecond)
+		f.want(Online, 3)
+		f.wait(time.Hour)
+		f.want(Online, 3)
+	})
+}
+
+// TestHeardAgainSoon: a second sign of life within minGap is not lost, nor does it put a planned retry off.
+func TestHeardAgainSoon(t *testing.T) {
+	follow(t, &fakePeer{answers: []error{refuse(404)}}, func(f *following) {
+		f.w.PeerSubscribed(f.bob)
+		f.wait(100 * time.Millisecond)
+		f.w.PeerSubscribed(f.bob)
+		f.want(Offline, 2)
+		f.wait(150 * time.Millisecond) // 0.25 s
+		f.want(Offline, 3)
+		f.wait(time.Second) // 1.25 s; the next retry would be at 5.25 s
+		f.want(Offline, 4)
+		f.w.PeerSeen(f.bob)
+		f.wait(minGap - 1250*time.Millisecond)
 		f.want(Offline, 5)
 	})
 }
 
-// TestNoStorm: a flood of SUBSCRIBEs in the buddy's name makes us send few.
+// TestNoStorm: a flood of SUBSCRIBEs in the buddy's name makes us send few: ours, one per minGap, and the retries of the
+// first.
 func TestNoStorm(t *testing.T) {
 	follow(t, &fakePeer{answers: []error{refuse(404)}}, func(f *following) {
 		for range 600 {
 			f.w.PeerSubscribed(f.bob)
 			f.wait(100 * time.Millisecond)
 		}
-		if n := f.peer.subscribes(); n > 31 {
+		if n := f.peer.subscribes(); n > 1+30+4 {
 			t.Errorf("%d SUBSCRIBEs in a minute", n)
 		}
 	})
