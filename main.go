@@ -20,7 +20,7 @@ import (
 )
 
 // version is set by the linker in a release.
-var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
+var version = "dev"
 
 // appID is the identity of the program for the system (FyneApp.toml has the same).
 const appID = "io.github.peregrine_softphone.Peregrine"

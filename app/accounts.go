@@ -79,7 +79,10 @@ func parseAccount(kind AccountKind, address string) (uri.URI, error) {
 		}
 		u, err := uri.Parse("sip:" + name + "@lan.invalid")
 		if name == "" || err != nil {
-			return uri.URI{}, &UserError{Sentence: "Choose a name of letters and digits; others call you by it.", Err: err}
+			return uri.URI{}, &UserError{
+				Sentence: "Choose a name of letters and digits; others call you by it.",
+				Err:      err,
+			}
 		}
 		u.Host = ""
 		return u, nil
@@ -102,7 +105,7 @@ func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
 		return err
 	}
 	if a.entry.Kind == AccountSIP && spec.Password != "" {
-		if err := e.secrets.put(ctx, a.entry.PasswordStore, a.id(), spec.Password); err != nil {
+		if err = e.secrets.put(ctx, a.entry.PasswordStore, a.id(), spec.Password); err != nil {
 			return err
 		}
 	}
@@ -160,7 +163,13 @@ func parseProxy(s string) (uri.URI, error) {
 	}
 	u, err := uri.Parse(s)
 	if err != nil {
-		return uri.URI{}, &UserError{Sentence: fmt.Sprintf("%q is not the address of a server. Write it like sip.example.org or 192.0.2.1:5060.", s), Err: err}
+		return uri.URI{}, &UserError{
+			Sentence: fmt.Sprintf(
+				"%q is not the address of a server. Write it like sip.example.org or 192.0.2.1:5060.",
+				s,
+			),
+			Err: err,
+		}
 	}
 	return u, nil
 }
@@ -173,7 +182,7 @@ func (e *Engine) putAccount(a *account) (old *account, err error) {
 	if i := slices.IndexFunc(e.accounts, func(b *account) bool { return b.id() == a.id() }); i >= 0 {
 		old, e.accounts[i] = e.accounts[i], a
 	} else if len(e.accounts) >= maxAccounts {
-		return nil, userErrorf("There are %d accounts already, more than anyone was thought to need. Remove one first.", maxAccounts)
+		return nil, userErrorf("There are %d accounts already. Remove one first.", maxAccounts)
 	} else {
 		e.accounts = append(e.accounts, a)
 	}
@@ -250,7 +259,7 @@ func (e *Engine) startAccount(ctx context.Context, a *account) {
 	err := e.completeConfig(ctx, a, &cfg)
 	var started *sip.Account
 	if err == nil {
-		started, err = e.ua.AddAccount(cfg)
+		started, err = e.ua.AddAccount(cfg) //nolint:contextcheck // it lives longer than ctx
 	}
 	if err == nil {
 		e.mover.accountStarted(a)
@@ -283,10 +292,10 @@ func (e *Engine) completeConfig(ctx context.Context, a *account, cfg *sip.Accoun
 	case AccountSIP:
 		password, err := e.secrets.get(ctx, a.entry.PasswordStore, a.id())
 		if err != nil && !errors.Is(err, errNoSecret) {
-			return &UserError{
-				Sentence: "The password could not be read from where it is kept. Add the account again with its password.",
-				Detail:   err.Error(), Err: err,
-			}
+			return problem(
+				err,
+				"The password could not be read from where it is kept. Add the account again with its password.",
+			)
 		}
 		cfg.Password = password
 	case AccountDemo:
@@ -432,7 +441,10 @@ func (e *Engine) route(address string) (uri.URI, *sip.Account, error) {
 		if a.problem != nil {
 			return uri.URI{}, nil, a.problem
 		}
-		return uri.URI{}, nil, userErrorf("The account %s is still being set up. Try again in a moment.", a.entry.Address)
+		return uri.URI{}, nil, userErrorf(
+			"The account %s is still being set up. Try again in a moment.",
+			a.entry.Address,
+		)
 	}
 	return to, a.sip, nil
 }
@@ -443,7 +455,8 @@ func (e *Engine) accountForLocked(to uri.URI) *account {
 	_, err := netip.ParseAddr(strings.Trim(to.Host, "[]"))
 	numeric := err == nil
 	for _, a := range e.accounts {
-		if a.entry.Kind == AccountLAN && numeric || a.entry.Kind != AccountLAN && strings.EqualFold(a.aor.Host, to.Host) {
+		if a.entry.Kind == AccountLAN && numeric ||
+			a.entry.Kind != AccountLAN && strings.EqualFold(a.aor.Host, to.Host) {
 			return a
 		}
 	}

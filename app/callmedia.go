@@ -133,7 +133,11 @@ func (e *Engine) Codec(ctx context.Context, id, name string) error {
 	st := m.Stats()
 	i := slices.IndexFunc(st.Codecs, func(s string) bool { return strings.EqualFold(s, name) })
 	if i < 0 {
-		return userErrorf("%s and you have these in common: %s. Choose one of them.", c.rec.PeerName, strings.Join(st.Codecs, ", "))
+		return userErrorf(
+			"%s and you have these in common: %s. Choose one of them.",
+			c.rec.PeerName,
+			strings.Join(st.Codecs, ", "),
+		)
 	}
 	order := slices.Concat(st.Codecs[i:i+1], st.Codecs[:i], st.Codecs[i+1:])
 	if err := m.SetCodecs(order); err != nil {

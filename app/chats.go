@@ -25,7 +25,11 @@ type chatNews struct {
 }
 
 func newChatNews() *chatNews {
-	return &chatNews{dirty: map[string]uri.URI{}, seen: map[string]map[string]im.Message{}, wake: make(chan struct{}, 1)}
+	return &chatNews{
+		dirty: map[string]uri.URI{},
+		seen:  map[string]map[string]im.Message{},
+		wake:  make(chan struct{}, 1),
+	}
 }
 
 // chatChanged is told by package im; it does not block.
@@ -63,7 +67,7 @@ func (e *Engine) followChats(ctx context.Context) error {
 func (e *Engine) tellHistory() {
 	const full = "Messages cannot be saved. Make room on the disk, or look at the profile folder."
 	if err := e.chats.Problem(); err != nil {
-		e.addNotice(levelAttention, full, err.Error())
+		e.addNotice(full, err.Error())
 		return
 	}
 	e.dropNotice(full)
@@ -198,7 +202,7 @@ func (e *Engine) Messages(_ context.Context, address string, limit int) ([]Messa
 	const most = 10000
 	list, err := e.chats.History(peer, min(limit, most), "")
 	if err != nil {
-		return nil, &UserError{Sentence: "The history could not be read. Is the disk in order?", Detail: err.Error(), Err: err}
+		return nil, problem(err, "The history could not be read. Is the disk in order?")
 	}
 	out := make([]Message, len(list))
 	for i, m := range list {

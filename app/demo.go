@@ -66,7 +66,11 @@ func (e *Engine) enterDemo(ctx context.Context, a *account, cfg *sip.AccountConf
 		e.meetEcho(ctx, d)
 		return nil
 	case err := <-failed:
-		return &UserError{Sentence: "The demo could not be started. The details help whoever looks into it.", Detail: errorText(err), Err: err}
+		return &UserError{
+			Sentence: "The demo could not be started. The details help whoever looks into it.",
+			Detail:   errorText(err),
+			Err:      err,
+		}
 	case <-e.closing:
 		return errNotRunning
 	}

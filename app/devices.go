@@ -43,9 +43,15 @@ func deviceError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, audio.ErrNoSound), errors.Is(err, audio.ErrSilentDevice):
-		return &UserError{Sentence: "no sound server is running. Start one, or choose another device in the settings.", Err: err}
+		return &UserError{
+			Sentence: "no sound server is running. Start one, or choose another device in the settings.",
+			Err:      err,
+		}
 	case errors.Is(err, audio.ErrNoDevice):
-		return &UserError{Sentence: "the chosen device is not there. Plug it in, or choose another in the settings.", Err: err}
+		return &UserError{
+			Sentence: "the chosen device is not there. Plug it in, or choose another in the settings.",
+			Err:      err,
+		}
 	case errors.Is(err, audio.ErrStopped):
 		return &UserError{Sentence: "the device stopped. Peregrine tries it again.", Err: err}
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
@@ -113,14 +112,14 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 func (e *Engine) openProfile() error {
 	dir := e.cfg.Profile
 	if err := os.MkdirAll(filepath.Join(dir, dirHistory), 0o700); err != nil {
-		return &UserError{Sentence: fmt.Sprintf("The profile folder %s cannot be made. Choose another with --profile.", dir), Detail: err.Error(), Err: err}
+		return problem(err, "The profile folder %s cannot be made. Choose another with --profile.", dir)
 	}
 	lock, err := lockProfile(filepath.Join(dir, fileLock))
 	if errors.Is(err, errProfileInUse) {
-		return &UserError{Sentence: "Peregrine already runs with this profile.", Detail: err.Error(), Err: err}
+		return problem(err, "Peregrine already runs with this profile.")
 	}
 	if err != nil {
-		return &UserError{Sentence: fmt.Sprintf("The profile folder %s cannot be written. Choose another with --profile.", dir), Detail: err.Error(), Err: err}
+		return problem(err, "The profile folder %s cannot be written. Choose another with --profile.", dir)
 	}
 	e.lock = lock
 	if e.settings, err = openSettings(dir); err != nil {
@@ -136,16 +135,22 @@ func (e *Engine) openProfile() error {
 // noticeFile tells that a file of the profile was damaged or could not be read.
 func (e *Engine) noticeFile(what string, err error) {
 	if errors.Is(err, fs.ErrPermission) {
-		e.addNotice(levelAttention, what+" could not be read: the file belongs to somebody else. Peregrine starts without them.", err.Error())
+		e.addNotice(
+			what+" could not be read: the file belongs to somebody else. Peregrine starts without them.",
+			err.Error(),
+		)
 		return
 	}
-	e.addNotice(levelAttention, what+" could not be read. The damaged file was kept; Peregrine goes on with the last good copy, or without.", err.Error())
+	e.addNotice(
+		what+" could not be read. The damaged file was kept; Peregrine goes on with the last good copy, or without.",
+		err.Error(),
+	)
 }
 
 // release gives the profile back.
 func (e *Engine) release() {
 	if e.lock != nil {
-		e.lock.Close()
+		_ = e.lock.Close() // the lock goes with the process at the latest
 	}
 }
 
@@ -163,35 +168,31 @@ func (e *Engine) spawn(f func(context.Context)) bool {
 	}
 }
 
-// goodbyeTimeout caps how long the peers of calls may take to hear that we go.
-const goodbyeTimeout = 2 * time.Second
-
 // Run works until ctx ends; then it ends calls, tells watchers, un-registers, and returns when all
 // of it is done, after a few seconds at the most. It may be called once.
+//
+//nolint:contextcheck // the parts outlive ctx, to say goodbye
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.finish()
 	p := newParts(ctx)
 	defer p.end()
-	uaDone := p.start("sip", p.serve, e.ua.Run)
+	uaDone := p.start(p.serve, "sip", e.ua.Run)
 	select {
 	case <-e.ua.Ready():
 	case err := <-p.failed:
-		return &UserError{
-			Sentence: "The network ports for calls could not be opened. Is another softphone using them?",
-			Detail:   err.Error(), Err: err,
-		}
+		return problem(err, "The network ports for calls could not be opened. Is another softphone using them?")
 	}
 	e.mu.Lock()
 	e.running = true
 	e.mu.Unlock()
-	p.start("buddies", p.work, e.book.Run)
-	p.start("messages", p.work, e.chats.Run)
-	p.start("news", p.work, e.followChats)
-	p.start("network", p.work, e.mover.run)
-	p.start("ringer", p.work, e.ringer.run)
-	p.start("quality", p.work, e.measure)
-	watcherDone := p.start("watcher", p.presence, e.watcher.Run)
-	agentDone := p.start("presence agent", p.presence, e.agent.Run)
+	p.start(p.work, "buddies", e.book.Run)
+	p.start(p.work, "messages", e.chats.Run)
+	p.start(p.work, "news", e.followChats)
+	p.start(p.work, "network", e.mover.run)
+	p.start(p.work, "ringer", e.ringer.run)
+	p.start(p.work, "quality", e.measure)
+	watcherDone := p.start(p.presence, "watcher", e.watcher.Run)
+	agentDone := p.start(p.presence, "presence agent", e.agent.Run)
 	p.tasks.Go(func() { e.startUp(p.work) })
 
 	err := e.loop(ctx, p)
@@ -225,7 +226,7 @@ func newParts(ctx context.Context) *parts {
 }
 
 // start runs a part until ctx ends; the channel closes when it has ended.
-func (p *parts) start(name string, ctx context.Context, run func(context.Context) error) <-chan struct{} {
+func (p *parts) start(ctx context.Context, name string, run func(context.Context) error) <-chan struct{} {
 	done := make(chan struct{})
 	p.tasks.Go(func() {
 		defer close(done)
@@ -254,10 +255,10 @@ func (e *Engine) loop(ctx context.Context, p *parts) error {
 		case f := <-e.work:
 			p.tasks.Go(func() { f(p.work) })
 		case err := <-p.failed:
-			return &UserError{
-				Sentence: "A part of Peregrine stopped working. Start it again; the details help whoever looks into it.",
-				Detail:   err.Error(), Err: err,
-			}
+			return problem(
+				err,
+				"A part of Peregrine stopped working. Start it again; the details help whoever looks into it.",
+			)
 		case <-ctx.Done():
 			return nil
 		}

@@ -14,14 +14,16 @@ func userErrorf(format string, args ...any) *UserError {
 	return &UserError{Sentence: fmt.Sprintf(format, args...)}
 }
 
+// problem makes a UserError with a sentence, and err as its cause and its detail.
+func problem(err error, format string, args ...any) *UserError {
+	return &UserError{Sentence: fmt.Sprintf(format, args...), Detail: err.Error(), Err: err}
+}
+
 // notYet answers a verb whose feature comes with a later version.
 func notYet(what string) error { return userErrorf("%s is not available yet.", what) }
 
 func saveFailed(err error) error {
-	return &UserError{
-		Sentence: "The profile could not be saved. Is the disk full or the profile folder read-only?",
-		Detail:   err.Error(), Err: err,
-	}
+	return problem(err, "The profile could not be saved. Is the disk full or the profile folder read-only?")
 }
 
 // subject is what a failed request was about; it completes the sentences.
@@ -40,12 +42,10 @@ func explain(about subject, who string, err error) *UserError {
 	if err == nil {
 		return nil
 	}
-	var user *UserError
-	if errors.As(err, &user) {
+	if user, ok := errors.AsType[*UserError](err); ok {
 		return user
 	}
-	var status *sip.StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*sip.StatusError](err); ok {
 		detail := fmt.Sprintf("%d %s", status.Code, status.Reason)
 		return &UserError{Sentence: statusSentence(about, who, status.Code), Detail: detail, Err: err}
 	}

@@ -63,7 +63,8 @@ func (e *Engine) moved(r mobility.Report) {
 // accountMovedLocked notes the end of a REGISTER in the calls' hand-offs, and that the default way
 // may be another one now. The caller holds e.mu.
 func (e *Engine) accountMovedLocked(v mobility.Move) {
-	if v.To.Up() && !v.To.Source.IsLoopback() && v.To.Source.String() != e.network.Address && v.Progress != mobility.Held {
+	if v.To.Up() && !v.To.Source.IsLoopback() && v.To.Source.String() != e.network.Address &&
+		v.Progress != mobility.Held {
 		e.network.Link, e.network.Address = v.To.Link, v.To.Source.String()
 		out := e.network
 		e.emit(Event{Kind: EventNetwork, Network: &out})

@@ -20,8 +20,7 @@ func lockProfile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock profile: %w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: %w", errProfileInUse, err)
+		return nil, errors.Join(errProfileInUse, err, f.Close())
 	}
 	return f, nil
 }

@@ -19,8 +19,7 @@ func lockProfile(path string) (*os.File, error) {
 	}
 	const exclusiveNow = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	if err := windows.LockFileEx(windows.Handle(f.Fd()), exclusiveNow, 0, 1, 0, &windows.Overlapped{}); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: %w", errProfileInUse, err)
+		return nil, errors.Join(errProfileInUse, err, f.Close())
 	}
 	return f, nil
 }

@@ -287,7 +287,7 @@ func numeric(u uri.URI) netip.AddrPort {
 	if port == 0 {
 		port = defaultPort
 	}
-	return netip.AddrPortFrom(addr, uint16(port)) //nolint:gosec // uri checks the range
+	return netip.AddrPortFrom(addr, uint16(port))
 }
 
 func (m *mover) accountStopped(id string) { m.post(mobility.AccountRemoved{Account: id}) }

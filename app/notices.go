@@ -7,22 +7,19 @@ import (
 	"time"
 )
 
-// Levels of a notice.
-const (
-	levelInfo      = "info"
-	levelAttention = "attention"
-)
+// levelAttention marks a notice the user should act on; "info" is for the rest.
+const levelAttention = "attention"
 
 // maxNotices bounds the list; the oldest go first.
 const maxNotices = 20
 
 // addNotice tells the user a sentence, once: the same sentence again only moves its time.
-func (e *Engine) addNotice(level, text, detail string) {
+func (e *Engine) addNotice(text, detail string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.notices = slices.DeleteFunc(e.notices, func(n Notice) bool { return n.Text == text })
 	e.noticeID++
-	n := Notice{ID: strconv.Itoa(e.noticeID), At: time.Now(), Level: level, Text: text, Detail: detail}
+	n := Notice{ID: strconv.Itoa(e.noticeID), At: time.Now(), Level: levelAttention, Text: text, Detail: detail}
 	e.notices = append(e.notices, n)
 	if len(e.notices) > maxNotices {
 		e.notices = slices.Delete(e.notices, 0, len(e.notices)-maxNotices)

@@ -54,7 +54,12 @@ func loadJSON(path string, v any) error {
 		return fmt.Errorf("keep damaged %s: %w", path, rerr)
 	}
 	if berr := readJSON(path+atomicfile.Backup, v); berr != nil {
-		return fmt.Errorf("%s could not be read and was kept as %s: %w", filepath.Base(path), filepath.Base(kept), err)
+		return fmt.Errorf(
+			"%s could not be read and was kept as %s: %w",
+			filepath.Base(path),
+			filepath.Base(kept),
+			err,
+		)
 	}
 	return fmt.Errorf("%s could not be read and was kept as %s; the last good copy is used: %w",
 		filepath.Base(path), filepath.Base(kept), err)

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/peregrine-softphone/peregrine/internal/atomicfile"
 	"github.com/zalando/go-keyring"
+
+	"github.com/peregrine-softphone/peregrine/internal/atomicfile"
 )
 
 // Where the password of an account is kept.
@@ -79,11 +80,11 @@ func (s *secrets) put(ctx context.Context, store, account, password string) erro
 	case StoreKeyring:
 		err := bounded(ctx, func() error { return s.ring.Set(account, password) })
 		if err != nil {
-			return &UserError{
-				Sentence: "This system has no keyring that works, so the password was not stored. " +
+			return problem(
+				err,
+				"This system has no keyring that works, so the password was not stored. "+
 					"Choose to keep it in a file that only you can read (--password-store file).",
-				Detail: err.Error(), Err: err,
-			}
+			)
 		}
 		return nil
 	case StoreFile:

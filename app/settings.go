@@ -31,11 +31,31 @@ type setting struct {
 func settingTable() []setting {
 	onOff := oneOf("on", "off")
 	return []setting{
-		{SettingInput, "default", deviceSpec("default", "device:", "tone:", "file:", "loop", "none"), "default, device:NAME, tone:HZ, file:PATH, loop or none"},
-		{SettingOutput, "default", deviceSpec("default", "device:", "file:", "loop", "none"), "default, device:NAME, file:PATH, loop or none"},
-		{SettingRinger, "same", deviceSpec("same", "default", "device:", "file:", "none"), "same, default, device:NAME, file:PATH or none"},
+		{
+			SettingInput,
+			"default",
+			deviceSpec("default", "device:", "tone:", "file:", "loop", "none"),
+			"default, device:NAME, tone:HZ, file:PATH, loop or none",
+		},
+		{
+			SettingOutput,
+			"default",
+			deviceSpec("default", "device:", "file:", "loop", "none"),
+			"default, device:NAME, file:PATH, loop or none",
+		},
+		{
+			SettingRinger,
+			"same",
+			deviceSpec("same", "default", "device:", "file:", "none"),
+			"same, default, device:NAME, file:PATH or none",
+		},
 		{SettingAutoAnswer, "off", onOff, "on or off"},
-		{SettingCodecs, "opus,G722,PCMU,PCMA", func(v string) bool { return v != "" && len(v) < 200 }, "codec names, the best first, with commas between"},
+		{
+			SettingCodecs,
+			"opus,G722,PCMU,PCMA",
+			func(v string) bool { return v != "" && len(v) < 200 },
+			"codec names, the best first, with commas between",
+		},
 		{SettingOnPhone, "on", onOff, "on or off"},
 		{SettingPort, "0", isPort, "a port number, or 0 for any"},
 		{SettingTheme, "system", oneOf("system", "light", "dark"), "system, light or dark"},
@@ -114,7 +134,7 @@ func (s *settingsFile) set(key, value string) error {
 	next := maps.Clone(s.values)
 	next[key] = value
 	if err := saveJSON(s.path, next); err != nil {
-		return &UserError{Sentence: "The setting could not be saved. Is the disk full or the profile folder read-only?", Detail: err.Error(), Err: err}
+		return problem(err, "The setting could not be saved. Is the disk full or the profile folder read-only?")
 	}
 	s.values = next
 	return nil

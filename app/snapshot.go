@@ -122,7 +122,7 @@ type Call struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	Reason     string    `json:"reason,omitempty"`  // why it ended, in a sentence
 	Detail     string    `json:"detail,omitempty"`  // code and phrase
-	Network    string    `json:"network,omitempty"` // "network gone, holding your call", "back on eth0, 41 ms"; empty: normal
+	Network    string    `json:"network,omitempty"` // "Network gone, …", "Back on eth0, 41 ms"; empty: normal
 	Quality    Quality   `json:"quality"`
 	HandOffs   []HandOff `json:"hand_offs"`
 }
@@ -176,7 +176,7 @@ type Message struct {
 	Outgoing bool         `json:"outgoing"`
 	Text     string       `json:"text"`
 	At       time.Time    `json:"at"`
-	State    MessageState `json:"state"`            // of a received one: read once the chat was looked at, else delivered
+	State    MessageState `json:"state"`            // of a received one: read once it was looked at, else delivered
 	Reason   string       `json:"reason,omitempty"` // why it waits or failed, in a sentence
 	Detail   string       `json:"detail,omitempty"` // code and phrase
 }

@@ -45,7 +45,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},
 	})
 	if err != nil {
-		return &UserError{Sentence: "The SIP part could not be set up.", Detail: err.Error(), Err: err}
+		return problem(err, "The SIP part could not be set up.")
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (e *Engine) wire(ctx context.Context) error {
 func (e *Engine) wireBuddies() error {
 	book, err := buddies.Open(filepath.Join(e.cfg.Profile, fileBuddies), e.log)
 	if err != nil {
-		return &UserError{Sentence: "The buddy list could not be opened. Look at the profile folder.", Detail: err.Error(), Err: err}
+		return problem(err, "The buddy list could not be opened. Look at the profile folder.")
 	}
 	e.book = book
 	book.OnChange(func([]buddies.Buddy) { e.bookChanged() })
@@ -75,7 +75,7 @@ func (e *Engine) bookChanged() {
 		e.dropNotice(before)
 	}
 	if now != "" && before != now {
-		e.addNotice(levelAttention, now, problem.Error())
+		e.addNotice(now, problem.Error())
 	}
 	e.watchBuddies()
 }
@@ -83,13 +83,13 @@ func (e *Engine) bookChanged() {
 func (e *Engine) wireChats() error {
 	store, err := im.OpenJournal(filepath.Join(e.cfg.Profile, dirHistory), e.log)
 	if err != nil {
-		return &UserError{Sentence: "The history of messages could not be opened. Look at the profile folder.", Detail: err.Error(), Err: err}
+		return problem(err, "The history of messages could not be opened. Look at the profile folder.")
 	}
 	e.chats, err = im.New(im.Config{
 		Sender: messageSender{e}, Store: store, Logger: e.log, OnChange: func(peer uri.URI) { e.chatChanged(peer) },
 	})
 	if err != nil {
-		return &UserError{Sentence: "The history of messages could not be read. Look at the profile folder.", Detail: err.Error(), Err: err}
+		return problem(err, "The history of messages could not be read. Look at the profile folder.")
 	}
 	return nil
 }
@@ -106,11 +106,11 @@ func (e *Engine) port(ctx context.Context) int {
 	if err != nil {
 		return 0
 	}
-	udp.Close()
+	_ = udp.Close() // it only had to open
 	tcp, err := e.cfg.Network.Listen(ctx, "tcp", address)
 	if err != nil {
 		return 0
 	}
-	tcp.Close()
+	_ = tcp.Close()
 	return defaultPort
 }

@@ -20,7 +20,13 @@ var _ im.Sender = messageSender{}
 const headerMessageID = "X-Peregrine-Message-ID"
 
 // Send implements im.Sender.
-func (m messageSender) Send(ctx context.Context, to uri.URI, contentType string, body []byte, id string) (int, error) {
+func (m messageSender) Send(
+	ctx context.Context,
+	to uri.URI,
+	contentType string,
+	body []byte,
+	id string,
+) (int, error) {
 	account, err := m.e.accountFor(to)
 	if err != nil {
 		return 0, err

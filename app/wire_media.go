@@ -58,7 +58,9 @@ func (e *Engine) mediaAddress(remote, toward netip.Addr) netip.Addr {
 		remote = toward
 	}
 	if !remote.IsValid() {
-		remote = netip.AddrFrom4([4]byte{198, 51, 100, 1}) // documentation (RFC 5737): the way to the Internet at large
+		remote = netip.AddrFrom4(
+			[4]byte{198, 51, 100, 1},
+		) // documentation (RFC 5737): the way to the Internet at large
 	}
 	local, err := e.source(netip.AddrPortFrom(remote, defaultPort))
 	if err != nil {
@@ -72,7 +74,7 @@ func codecOrder(order string) []codec.Codec {
 	have := codec.Available()
 	var out []codec.Codec
 	taken := map[string]bool{}
-	for _, name := range strings.Split(order, ",") {
+	for name := range strings.SplitSeq(order, ",") {
 		for _, c := range have {
 			if strings.EqualFold(c.Name, strings.TrimSpace(name)) && !taken[c.Name] {
 				out = append(out, c)
@@ -90,10 +92,10 @@ func codecOrder(order string) []codec.Codec {
 func (e *Engine) Devices(ctx context.Context) ([]Device, error) {
 	list, err := e.cfg.Devices.List(ctx)
 	if err != nil {
-		return nil, &UserError{
-			Sentence: "No microphone or speaker was found. Is a sound server running? Calls work without sound until then.",
-			Detail:   err.Error(), Err: err,
-		}
+		return nil, problem(
+			err,
+			"No microphone or speaker was found. Is a sound server running? Calls work without sound until then.",
+		)
 	}
 	out := []Device{}
 	add := func(d audio.DeviceInfo, kind string) {

@@ -86,8 +86,7 @@ func (i incomingSubscription) OnEnd(f func(reason string))             { i.s.OnE
 
 // refused turns an answer of the other side into the error package presence tells apart.
 func refused(err error) error {
-	var status *sip.StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*sip.StatusError](err); ok {
 		return &presence.RefusedError{Code: status.Code, Reason: status.Reason, RetryAfter: status.RetryAfter}
 	}
 	return err

@@ -39,7 +39,7 @@ func (c *Client) Do(ctx context.Context, verb string, args Args) (json.RawMessag
 
 // Stream sends one request and calls each for every line of its answer, until the last.
 func (c *Client) Stream(ctx context.Context, verb string, args Args, each func(json.RawMessage) error) error {
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() }) // the read that waits ends with it
 	defer stop()
 	c.last++
 	if err := writeLine(c.conn, request{ID: c.last, Verb: verb, Args: args}); err != nil {

@@ -81,7 +81,13 @@ func TestVerbs(t *testing.T) {
 		{"get", "get", Args{"key": "audio.input"}, `"value":"none"`, false},
 		{"get what is not", "get", Args{"key": "colour"}, "no setting", true},
 		{"status", "status", nil, `"settings"`, false},
-		{"buddy without an account", "buddy add", Args{"address": "bob@info.test", "name": "Bob", "group": "Team"}, `"name":"Bob"`, false},
+		{
+			"buddy without an account",
+			"buddy add",
+			Args{"address": "bob@info.test", "name": "Bob", "group": "Team"},
+			`"name":"Bob"`,
+			false,
+		},
 		{"buddy list", "buddy list", nil, `"group":"Team"`, false},
 		{"buddy with an impossible address", "buddy add", Args{"address": "sip:@@"}, "", true},
 		{"buddy remove", "buddy remove", Args{"address": "bob@info.test"}, "{}", false},
@@ -89,7 +95,13 @@ func TestVerbs(t *testing.T) {
 		{"presence", "presence set", Args{"status": "lunch", "note": "soup"}, `"status":"lunch"`, false},
 		{"presence nobody has", "presence set", Args{"status": "asleep"}, "", true},
 		{"call without an account", "call", Args{"address": "bob@info.test"}, "no account", true},
-		{"password without a keyring", "account add", Args{"address": "alice@info.test", "password": "x"}, "--password-store file", true},
+		{
+			"password without a keyring",
+			"account add",
+			Args{"address": "alice@info.test", "password": "x"},
+			"--password-store file",
+			true,
+		},
 		{"hang up nothing", "hangup", nil, "no call", true},
 		{"transfer", "transfer", Args{"call": "1", "address": "x"}, "not available yet", true},
 		{"no verb", "fly", nil, "no verb", true},
@@ -198,6 +210,7 @@ func TestWatch(t *testing.T) {
 		}
 		if first == "" {
 			first = ev.Event
+			//nolint:contextcheck // a connection of its own
 			_, err := connect(t, profile).Do(ctx, "presence set", Args{"status": "away", "note": "tea"})
 			return err
 		}

@@ -69,7 +69,9 @@ func match(words []string) (Verb, []string, error) {
 	if len(words) == 0 {
 		return Verb{}, nil, &UsageError{Sentence: "Say what to do; peregrinectl help lists the verbs."}
 	}
-	return Verb{}, nil, &UsageError{Sentence: fmt.Sprintf("There is no verb %q; peregrinectl help lists the verbs.", words[0])}
+	return Verb{}, nil, &UsageError{
+		Sentence: fmt.Sprintf("There is no verb %q; peregrinectl help lists the verbs.", words[0]),
+	}
 }
 
 // takeFlag reads one flag and returns the words that are left.

@@ -20,15 +20,33 @@ func TestParse(t *testing.T) {
 		{"positional", []string{"call", "bob@info.test"}, "call", Args{"address": "bob@info.test"}, false},
 		{"switch", []string{"call", "--video", "bob"}, "call", Args{"address": "bob", "video": "true"}, false},
 		{
-			"flags in any place", []string{"buddy", "add", "--name", "Bob Keller", "bob@info.test", "--group=Team"}, "buddy add",
-			Args{"address": "bob@info.test", "name": "Bob Keller", "group": "Team"}, false,
+			"flags in any place",
+			[]string{"buddy", "add", "--name", "Bob Keller", "bob@info.test", "--group=Team"},
+			"buddy add",
+			Args{"address": "bob@info.test", "name": "Bob Keller", "group": "Team"},
+			false,
 		},
 		{
-			"password from standard input", []string{"account", "add", "alice@info.test", "--password-stdin", "--password-store", "file"},
-			"account add", Args{"address": "alice@info.test", "password": "s3cret", "password-store": "file"}, false,
+			"password from standard input",
+			[]string{"account", "add", "alice@info.test", "--password-stdin", "--password-store", "file"},
+			"account add",
+			Args{"address": "alice@info.test", "password": "s3cret", "password-store": "file"},
+			false,
 		},
-		{"text of many words", []string{"message", "bob", "hello", "there"}, "message", Args{"address": "bob", "text": "hello there"}, false},
-		{"text with dashes", []string{"message", "bob", "--", "--hello"}, "message", Args{"address": "bob", "text": "--hello"}, false},
+		{
+			"text of many words",
+			[]string{"message", "bob", "hello", "there"},
+			"message",
+			Args{"address": "bob", "text": "hello there"},
+			false,
+		},
+		{
+			"text with dashes",
+			[]string{"message", "bob", "--", "--hello"},
+			"message",
+			Args{"address": "bob", "text": "--hello"},
+			false,
+		},
 		{"optional left out", []string{"hangup"}, "hangup", Args{}, false},
 		{"optional given", []string{"hangup", "2"}, "hangup", Args{"call": "2"}, false},
 		{"unknown verb", []string{"fly"}, "", nil, true},
@@ -37,14 +55,19 @@ func TestParse(t *testing.T) {
 		{"one word too many", []string{"call", "bob", "carol"}, "", nil, true},
 		{"unknown flag", []string{"call", "--loud", "bob"}, "", nil, true},
 		{"flag without value", []string{"buddy", "add", "bob", "--name"}, "", nil, true},
-		{"password on the command line", []string{"account", "add", "alice@info.test", "--password", "x"}, "", nil, true},
+		{
+			"password on the command line",
+			[]string{"account", "add", "alice@info.test", "--password", "x"},
+			"",
+			nil,
+			true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			verb, args, err := Parse(tt.words, secret)
-			var usage *UsageError
 			if tt.wrong {
-				if !errors.As(err, &usage) {
+				if _, ok := errors.AsType[*UsageError](err); !ok {
 					t.Fatalf("err = %v, want a *UsageError", err)
 				}
 				return

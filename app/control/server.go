@@ -25,7 +25,7 @@ const writeTimeout = 10 * time.Second
 func Serve(ctx context.Context, l net.Listener, e *app.Engine, quit func(), log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { l.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // Accept ends with it
 	defer stop()
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -42,7 +42,7 @@ func Serve(ctx context.Context, l net.Listener, e *app.Engine, quit func(), log 
 		select {
 		case free <- struct{}{}:
 		default:
-			conn.Close()
+			_ = conn.Close() // too many: let them try later
 			continue
 		}
 		clients.Go(func() {
@@ -69,7 +69,7 @@ const maxPending = 32
 
 func (s *session) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() }) // the read that waits ends with it
 	defer stop()
 	var pending sync.WaitGroup
 	defer pending.Wait()
@@ -82,7 +82,10 @@ func (s *session) run(ctx context.Context) error {
 			if errors.Is(err, io.EOF) || ctx.Err() != nil {
 				return nil
 			}
-			return errors.Join(err, s.send(response{Error: &Error{Sentence: "The request is not a line of JSON.", Detail: err.Error()}}))
+			return errors.Join(
+				err,
+				s.send(response{Error: &Error{Sentence: "The request is not a line of JSON.", Detail: err.Error()}}),
+			)
 		}
 		select {
 		case free <- struct{}{}:
@@ -160,9 +163,11 @@ func (s *session) send(r response) error {
 }
 
 func asError(err error) *Error {
-	var user *app.UserError
-	if errors.As(err, &user) {
+	if user, ok := errors.AsType[*app.UserError](err); ok {
 		return &Error{Sentence: user.Sentence, Detail: user.Detail}
 	}
-	return &Error{Sentence: "Something unexpected went wrong. The details help whoever looks into it.", Detail: err.Error()}
+	return &Error{
+		Sentence: "Something unexpected went wrong. The details help whoever looks into it.",
+		Detail:   err.Error(),
+	}
 }

@@ -42,10 +42,10 @@ func Listen(ctx context.Context, profile string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := ownFolder(filepath.Dir(path)); err != nil {
+	if err = ownFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err = os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove old control socket: %w", err)
 	}
 	var lc net.ListenConfig
@@ -54,8 +54,7 @@ func Listen(ctx context.Context, profile string) (net.Listener, error) {
 		return nil, fmt.Errorf("open control socket: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("protect control socket: %w", err)
+		return nil, errors.Join(fmt.Errorf("protect control socket: %w", err), l.Close())
 	}
 	return l, nil
 }
@@ -71,7 +70,10 @@ func ownFolder(dir string) error {
 		return fmt.Errorf("look at folder of the control socket: %w", err)
 	}
 	if info.Mode().Perm()&0o022 != 0 || !info.IsDir() {
-		return fmt.Errorf("folder %s of the control socket may be written by others; make it your own (chmod 700)", dir)
+		return fmt.Errorf(
+			"folder %s of the control socket may be written by others; make it your own (chmod 700)",
+			dir,
+		)
 	}
 	return nil
 }

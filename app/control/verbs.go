@@ -46,7 +46,9 @@ func find(name string) (Verb, bool) {
 // are about the instance itself.
 func Verbs() []Verb {
 	var all []Verb
-	for _, part := range [][]Verb{accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), messageVerbs(), systemVerbs()} {
+	for _, part := range [][]Verb{
+		accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), messageVerbs(), systemVerbs(),
+	} {
 		all = append(all, part...)
 	}
 	return all
@@ -56,11 +58,17 @@ func accountVerbs() []Verb {
 	return []Verb{
 		{
 			Name: "account add", Help: "add a SIP account; --lan NAME@ needs no server",
-			Params: []Param{need("address"), {Name: "password", Secret: true}, flag("password-store"), flag("proxy"), flag("transport"),
-				flag("display"), flag("auth-user"), {Name: "lan", Switch: true}},
+			Params: []Param{
+				need("address"),
+				{Name: "password", Secret: true},
+				flag("password-store"), flag("proxy"), flag("transport"),
+				flag("display"), flag("auth-user"),
+				{Name: "lan", Switch: true},
+			},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
 				spec := app.AccountSpec{
-					Address: a["address"], Password: a["password"], PasswordStore: a["password-store"], Proxy: a["proxy"],
+					Address: a["address"], Password: a["password"], PasswordStore: a["password-store"],
+					Proxy:     a["proxy"],
 					Transport: a["transport"], DisplayName: a["display"], AuthUser: a["auth-user"],
 				}
 				if a["lan"] != "" {
@@ -150,16 +158,21 @@ func presenceVerbs() []Verb {
 
 // onCall makes a verb that acts on one call, by default the only one it can act on.
 func onCall(name, help string, act func(*app.Engine, context.Context, string) error, states ...app.CallState) Verb {
-	return Verb{Name: name, Help: help, Params: []Param{may("call")}, run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-		id, err := e.PickCall(a["call"], states...)
-		if err != nil {
-			return nil, err
-		}
-		if err := act(e, ctx, id); err != nil {
-			return nil, err
-		}
-		return e.CallByID(id)
-	}}
+	return Verb{
+		Name:   name,
+		Help:   help,
+		Params: []Param{may("call")},
+		run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+			id, err := e.PickCall(a["call"], states...)
+			if err != nil {
+				return nil, err
+			}
+			if err := act(e, ctx, id); err != nil {
+				return nil, err
+			}
+			return e.CallByID(id)
+		},
+	}
 }
 
 func callVerbs() []Verb {
@@ -180,10 +193,20 @@ func callVerbs() []Verb {
 			app.CallEstablished, app.CallHeld, app.CallCalling, app.CallRinging, app.CallIncoming),
 		onCall("hold", "put a call on hold", (*app.Engine).Hold, app.CallEstablished, app.CallHeld),
 		onCall("resume", "take a call off hold", (*app.Engine).Resume, app.CallHeld),
-		onCall("mute", "send silence", func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, true) },
-			app.CallEstablished, app.CallHeld),
-		onCall("unmute", "send sound again", func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, false) },
-			app.CallEstablished, app.CallHeld),
+		onCall(
+			"mute",
+			"send silence",
+			func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, true) },
+			app.CallEstablished,
+			app.CallHeld,
+		),
+		onCall(
+			"unmute",
+			"send sound again",
+			func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, false) },
+			app.CallEstablished,
+			app.CallHeld,
+		),
 		{
 			Name: "calls", Help: "the calls: state, codec, quality, hand-offs",
 			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Calls(), nil },
@@ -225,7 +248,8 @@ func messageVerbs() []Verb {
 			},
 		},
 		{
-			Name: "messages", Help: "the conversation with somebody, oldest first", Params: []Param{need("address"), flag("limit")},
+			Name: "messages", Help: "the conversation with somebody, oldest first",
+			Params: []Param{need("address"), flag("limit")},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
 				limit := 200
 				if s := a["limit"]; s != "" {

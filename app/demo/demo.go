@@ -46,7 +46,10 @@ func Start(ctx context.Context, log *slog.Logger, ready func(app.DemoDomain)) (e
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(profile)) }()
 
-	echo, err := app.New(ctx, app.Config{Profile: profile, Logger: log.With("part", "echo"), Keyring: memoryKeyring{}})
+	echo, err := app.New(
+		ctx,
+		app.Config{Profile: profile, Logger: log.With("part", "echo"), Keyring: memoryKeyring{}},
+	)
 	if err != nil {
 		return fmt.Errorf("start echo: %w", err)
 	}

@@ -17,7 +17,15 @@ const patience = 20 * time.Second
 // start runs an engine with the demo until the test ends.
 func start(t *testing.T) *app.Engine {
 	t.Helper()
-	e, err := app.New(t.Context(), app.Config{Profile: t.TempDir(), Logger: slog.New(slog.DiscardHandler), Keyring: memoryKeyring{}, Demo: Start})
+	e, err := app.New(
+		t.Context(),
+		app.Config{
+			Profile: t.TempDir(),
+			Logger:  slog.New(slog.DiscardHandler),
+			Keyring: memoryKeyring{},
+			Demo:    Start,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +100,12 @@ func TestNewcomer(t *testing.T) {
 			c.Quality.LevelOut > 0.1
 	})
 	await(t, e, "on the phone", func(s app.Snapshot) bool { return s.Self.Status == app.PresenceOnThePhone })
-	await(t, e, "Echo on the phone", func(s app.Snapshot) bool { return s.Buddies[0].Status == app.PresenceOnThePhone })
+	await(
+		t,
+		e,
+		"Echo on the phone",
+		func(s app.Snapshot) bool { return s.Buddies[0].Status == app.PresenceOnThePhone },
+	)
 	if err := e.Hangup(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +158,8 @@ func TestHoldAndCodec(t *testing.T) {
 // TestSentences: what goes wrong is told in words.
 func TestSentences(t *testing.T) {
 	e := start(t)
-	if _, err := e.Call(t.Context(), "bob@info.test", false); err == nil || !strings.Contains(err.Error(), "no account") {
+	if _, err := e.Call(t.Context(), "bob@info.test", false); err == nil ||
+		!strings.Contains(err.Error(), "no account") {
 		t.Errorf("call without an account: %v", err)
 	}
 	if err := e.StartDemo(t.Context()); err != nil {

@@ -25,7 +25,8 @@ func (b *echoBuddy) settle(ctx context.Context, password string, proxy uri.URI) 
 	events := b.engine.Events(ctx)
 	who := address(userEcho).String()
 	err := b.engine.AddAccount(ctx, app.AccountSpec{
-		Address: who, Password: password, PasswordStore: app.StoreFile, Proxy: proxy.String(), Transport: "udp", DisplayName: "Echo",
+		Address: who, Password: password, PasswordStore: app.StoreFile, Proxy: proxy.String(),
+		Transport: "udp", DisplayName: "Echo",
 	})
 	if err != nil {
 		return fmt.Errorf("set up echo: %w", err)
@@ -74,7 +75,8 @@ func (b *echoBuddy) live(ctx context.Context, events <-chan app.Event) {
 			if !ok {
 				return
 			}
-			if ev.Kind == app.EventMessage && ev.Message != nil && !ev.Message.Outgoing && ev.Message.State == app.MessageDelivered {
+			if ev.Kind == app.EventMessage && ev.Message != nil && !ev.Message.Outgoing &&
+				ev.Message.State == app.MessageDelivered {
 				b.reply(ctx, *ev.Message)
 			}
 		case <-timer.C:
@@ -93,8 +95,8 @@ func (b *echoBuddy) live(ctx context.Context, events <-chan app.Event) {
 // reply answers a message. A mood change meanwhile does not matter, so errors end in nothing: the
 // newcomer sees the missing answer.
 func (b *echoBuddy) reply(ctx context.Context, m app.Message) {
-	_, _ = b.engine.Message(ctx, m.Peer, answerTo(m.Text)) //nolint:errcheck // see above
-	_ = b.engine.MarkRead(ctx, m.Peer)                     //nolint:errcheck // see above
+	_, _ = b.engine.Message(ctx, m.Peer, answerTo(m.Text))
+	_ = b.engine.MarkRead(ctx, m.Peer)
 }
 
 // answerTo says something fitting, and what was heard.

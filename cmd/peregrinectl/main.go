@@ -33,8 +33,7 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, sentence(err))
-	var usage *control.UsageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[*control.UsageError](err); ok {
 		os.Exit(exitUsage)
 	}
 	os.Exit(exitFailed)
@@ -82,7 +81,9 @@ func readOptions(words []string) (options, []string, error) {
 		case words[0] == "--help" || words[0] == "-h":
 			return opt, nil, nil
 		default:
-			return opt, nil, &control.UsageError{Sentence: fmt.Sprintf("%q makes no sense here; peregrinectl help shows how.", words[0])}
+			return opt, nil, &control.UsageError{
+				Sentence: fmt.Sprintf("%q makes no sense here; peregrinectl help shows how.", words[0]),
+			}
 		}
 	}
 	if opt.profile == "" {
@@ -111,7 +112,7 @@ func ask(ctx context.Context, profile, verb string, args control.Args) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // all that was asked for has come
 	return c.Stream(ctx, verb, args, func(result json.RawMessage) error {
 		_, err := fmt.Println(string(result))
 		return err
