@@ -75,6 +75,8 @@ type (
 		Peer     string         `json:"peer"`
 		Incoming bool           `json:"incoming"`
 		State    string         `json:"state"`
+		HeldBy   string         `json:"held_by"`
+		Muted    bool           `json:"muted"`
 		Codec    string         `json:"codec"`
 		Codecs   []string       `json:"codecs"`
 		Reason   string         `json:"reason"`
