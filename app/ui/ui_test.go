@@ -327,6 +327,48 @@ func TestNarrowLayout(t *testing.T) {
 	}
 }
 
+func TestChatStaysAtItsEndWhenTheStripChanges(t *testing.T) {
+	h := open(t, uitest.Call(uitest.Noon()), wide())
+	check := func(when string) {
+		t.Helper()
+		feed := h.chat.Feed
+		last := feed.Row(feed.Rows() - 1)
+		if last == nil {
+			t.Fatalf("%s: the last message is not visible", when)
+		}
+		foot := fyne.CurrentApp().Driver().AbsolutePositionForObject(last).Y + last.Size().Height
+		end := fyne.CurrentApp().Driver().AbsolutePositionForObject(feed).Y + feed.Size().Height
+		if foot < end-1 || foot > end+1 {
+			t.Errorf("%s: the last message ends at %v, the column at %v", when, foot, end)
+		}
+		room := wide().Height - h.header.Root.Size().Height - h.strips.Root.MinSize().Height
+		if got := h.chat.Root.Size().Height; got != room {
+			t.Errorf("%s: the chat is %v high, there is room for %v", when, got, room)
+		}
+	}
+	check("at first")
+	s := h.strips.Strip("7")
+	s.ShowDetails(true)
+	check("with the details")
+	h.chat.Composer.SetText("one\ntwo\nthree\nfour")
+	check("with a long text in the field")
+	h.chat.Composer.SetText("")
+	s.ShowDetails(false)
+	check("without the details")
+	test.Tap(s.Keypad)
+	check("with the keypad")
+	h.e.Change(func(s *app.Snapshot) { s.Calls[len(s.Calls)-1].Network = "Network gone, holding your call" })
+	h.until("the sentence is there", func() bool { return s.NetworkSays() != "" })
+	check("with a sentence about the network")
+	test.Tap(s.Hangup)
+	h.until("the strip is gone", func() bool { return h.strips.Len() == 0 })
+	check("without a strip")
+	h.win.Resize(fyne.NewSize(1040, 500))
+	h.win.Resize(fyne.NewSize(700, 640))
+	h.win.Resize(wide())
+	check("after the window was resized")
+}
+
 func TestShortcutsWorkWhileTyping(t *testing.T) {
 	h := open(t, uitest.Call(uitest.Noon()), wide())
 	h.win.Canvas().Focus(h.chat.Composer)

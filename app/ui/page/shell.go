@@ -104,16 +104,28 @@ func (r *shellRenderer) Layout(size fyne.Size) {
 		put(s.header, x, 0, width, h)
 		y = h
 	}
-	s.strips.Resize(fyne.NewSize(width, s.strips.Size().Height)) // its height depends on its width
-	strips := s.strips.MinSize().Height
-	put(s.strips, x, y, width, strips)
-	y += strips
+	y += r.placeStrips(x, y, width)
 	if narrow && list {
 		put(s.list, 0, y, width, size.Height-y)
 	}
 	if right {
 		put(s.body, x, y, width, size.Height-y)
 	}
+}
+
+// placeStrips puts the strips under the header and returns their height. What is in them wraps: it
+// knows its height once it has its width, so a part that was just unfolded is measured again.
+func (r *shellRenderer) placeStrips(x, y, width float32) float32 {
+	height := r.s.strips.MinSize().Height
+	for range 3 {
+		put(r.s.strips, x, y, width, height)
+		settled := r.s.strips.MinSize().Height
+		if settled == height {
+			break
+		}
+		height = settled
+	}
+	return height
 }
 
 func (r *shellRenderer) Refresh() {

@@ -169,6 +169,21 @@ func (s *Strip) toggle(o fyne.CanvasObject) {
 	s.act.Resize()
 }
 
+// ShowDetails unfolds what is under the quality bars, or folds it again.
+func (s *Strip) ShowDetails(on bool) {
+	if s.details.root.Visible() != on {
+		s.toggle(s.details.root)
+	}
+}
+
+// NetworkSays is the sentence about the network that is shown, or "".
+func (s *Strip) NetworkSays() string {
+	if !s.network.Visible() {
+		return ""
+	}
+	return s.netText.Text()
+}
+
 func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	s.call = c
 	s.avatar.Set(c.PeerName, c.Peer, "")

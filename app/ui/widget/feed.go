@@ -92,19 +92,29 @@ func (r *feedRenderer) Refresh() {
 	r.f.Reload()
 }
 
+// resize gives the column another size. One that was at its end stays there; in any other the
+// topmost visible row keeps its place.
 func (f *Feed) resize(s fyne.Size) {
+	if s.Width <= 0 || s.Height <= 0 {
+		return // in the middle of a layout: the size that counts comes next
+	}
 	end := f.atEnd()
+	key, within := f.anchor()
 	f.frame.Resize(s)
-	if s.Width != f.width {
+	wrapped := s.Width != f.width
+	if wrapped {
 		f.width = s.Width
 		f.measure()
 	}
 	f.sizeBody()
-	if f.ToEnd && (end || !f.started) {
+	switch {
+	case f.ToEnd && (end || !f.started):
 		f.toEnd()
+	case wrapped && key != "":
+		f.restore(key, within)
 	}
 	f.clamp()
-	f.started = s.Height > 0
+	f.started = true
 	f.place(true)
 	f.scroll.Refresh()
 }

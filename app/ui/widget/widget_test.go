@@ -178,6 +178,34 @@ func TestFeedStaysAtItsEnd(t *testing.T) {
 	}
 }
 
+func TestFeedKeepsItsTopmostRowWhenResized(t *testing.T) {
+	start(t, theme.Dark)
+	n := 50
+	f := rows(&n, nil)
+	f.ToEnd = true
+	w := test.NewTempWindow(t, f)
+	w.SetPadded(false)
+	w.Resize(fyne.NewSize(200, 300))
+	f.Reload()
+	test.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, 700)
+	top := -1
+	for i := range n {
+		if f.Row(i) != nil {
+			top = i
+			break
+		}
+	}
+	if top <= 0 || f.Row(49) != nil {
+		t.Fatalf("topmost row %d, last row visible %v: want the middle", top, f.Row(49) != nil)
+	}
+	for _, size := range []fyne.Size{{Width: 200, Height: 120}, {Width: 200, Height: 330}, {Width: 320, Height: 200}, {Width: 200, Height: 300}} {
+		w.Resize(size)
+		if f.Row(top) == nil || f.Row(top-1) != nil {
+			t.Errorf("at %v row %d is not the topmost", size, top)
+		}
+	}
+}
+
 func TestFeedKeepsItsPlaceWhenOlderRowsCome(t *testing.T) {
 	start(t, theme.Dark)
 	n := 100
