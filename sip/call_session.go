@@ -41,6 +41,9 @@ func (c *Call) handle(in *inbound) {
 	c.mu.Lock()
 	state, d := c.state, c.d
 	c.mu.Unlock()
+	if state == Incoming && c.in.tx.answered()/100 == 2 {
+		state = Established // the 200 is out; Answer has not come to say so yet
+	}
 	if state == Ended || !d.remoteTagIs(tagOf(in.req.From())) {
 		c.ua.answer(in, 481)
 		return

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -130,7 +131,7 @@ func TestHoldAndCodec(t *testing.T) {
 	}
 	await(t, e, "established", state(app.CallEstablished))
 	if err := e.Hold(t.Context(), id); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v (%+v)", err, errors.Unwrap(err))
 	}
 	s := await(t, e, "held", state(app.CallHeld))
 	if s.Calls[0].HeldBy != "us" {
