@@ -53,13 +53,16 @@ race:
 interop: deps
 	VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 30m $(ROOT) $(LAB)
 
-# The real program on an X server without a screen.
+# The real window on an X server without a screen, used as a newcomer would (asks for root).
+DESKTOP = PEREGRINE_BIN=$(CURDIR)/bin VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 15m -count 1 $(ROOT)
 smoke: build deps
 	scripts/smoke.sh
+	$(DESKTOP) ./internal/desktop
 
-# The same, with pictures of it in docs/screens.
+# The same, with its pictures in docs/screens.
 screens: build deps
-	scripts/smoke.sh docs/screens
+	dir=$$(mktemp -d) && PEREGRINE_SCREENS=$$dir $(DESKTOP) -run TestNewcomer ./internal/desktop && \
+	  mkdir -p docs/screens && cp $$dir/*.png docs/screens/ && rm -rf "$$dir"
 
 bench: build deps
 	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
