@@ -68,7 +68,7 @@ func (e *Engine) settingChanged(key string) {
 		e.ringer.reopen()
 	case SettingRinger:
 		e.ringer.reopen()
-	case SettingOnPhone:
+	case SettingOnPhone, SettingStatus, SettingNote:
 		e.showPresence()
 	}
 }

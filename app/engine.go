@@ -77,9 +77,7 @@ type Engine struct {
 	network  Network
 	trouble  string // of the sound
 
-	bookTrouble string // the notice about buddies.xml that stands now
-	chosen      Presence
-	note        string
+	bookTrouble string         // the notice about buddies.xml that stands now
 	shown       presence.State // what watchers were told last
 }
 
@@ -96,7 +94,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger,
 		work: make(chan func(context.Context)), ended: make(chan struct{}), closing: make(chan struct{}),
 		stale: true, next: make(chan struct{}), readers: map[*eventReader]struct{}{},
-		people: map[string]person{}, chosen: PresenceOnline,
+		people: map[string]person{},
 	}
 	if err := e.openProfile(); err != nil {
 		return nil, err

@@ -190,29 +190,28 @@ func (e *Engine) Buddy(address string) (Buddy, error) {
 	return buddyOut(p), nil
 }
 
-// SetPresence sets what buddies see. Offline is "appear offline": everything works, buddies see you
+// SetPresence sets what buddies see, and keeps it for the next start. Offline is "appear offline": everything works, buddies see you
 // as gone. The note may be empty.
 func (e *Engine) SetPresence(_ context.Context, status Presence, note string) error {
-	if _, ok := presence.ParseStatus(string(status)); !ok || status == PresenceUnknown {
-		return userErrorf("The presence can be online, away, busy, on_the_phone, lunch or offline, not %q.", status)
-	}
 	e.mu.Lock()
-	e.chosen, e.note = status, note
+	err := e.settings.setAll(map[string]string{SettingStatus: string(status), SettingNote: note})
 	e.mu.Unlock()
-	e.showPresence()
-	return nil
+	if err == nil {
+		e.showPresence()
+	}
+	return err
 }
 
 // showPresence tells watchers what is true now: what the user chose, or "on the phone" during a call
 // for one who is online or away.
 func (e *Engine) showPresence() {
 	e.mu.Lock()
-	status := e.chosen
+	status, note := e.chosenLocked()
 	if on, _ := e.settings.get(SettingOnPhone); on == "on" && e.talkingLocked() &&
 		(status == PresenceOnline || status == PresenceAway) {
 		status = PresenceOnThePhone
 	}
-	next := presence.State{Status: presence.Status(status), Note: e.note}
+	next := presence.State{Status: presence.Status(status), Note: note}
 	same := next.Status == e.shown.Status && next.Note == e.shown.Note
 	if !same {
 		next.Since = time.Now()
@@ -227,6 +226,13 @@ func (e *Engine) showPresence() {
 	}
 }
 
+// chosenLocked is what the user chose to be, and the note. The caller holds e.mu.
+func (e *Engine) chosenLocked() (status Presence, note string) {
+	word, _ := e.settings.get(SettingStatus)
+	note, _ = e.settings.get(SettingNote)
+	return Presence(word), note
+}
+
 // talkingLocked tells whether there is an answered call. The caller holds e.mu.
 func (e *Engine) talkingLocked() bool {
 	return slices.ContainsFunc(e.calls, func(c *call) bool { return c.live() && !c.rec.AnsweredAt.IsZero() })
@@ -234,7 +240,8 @@ func (e *Engine) talkingLocked() bool {
 
 // selfLocked describes the user. The caller holds e.mu.
 func (e *Engine) selfLocked() Self {
-	s := Self{Status: Presence(e.shown.Status), Chosen: e.chosen, Note: e.note, Watchers: len(e.agent.Watchers())}
+	chosen, note := e.chosenLocked()
+	s := Self{Status: Presence(e.shown.Status), Chosen: chosen, Note: note, Watchers: len(e.agent.Watchers())}
 	if len(e.accounts) > 0 {
 		a := e.accountLocked(e.accounts[0])
 		s.Address, s.DisplayName = a.Address, a.DisplayName

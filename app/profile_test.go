@@ -157,3 +157,22 @@ func TestSecrets(t *testing.T) {
 		t.Error("the backup of the secrets still holds a removed password")
 	}
 }
+
+func TestPresenceIsKept(t *testing.T) {
+	dir := t.TempDir()
+	for _, first := range []bool{true, false} {
+		e, err := New(t.Context(), Config{Profile: dir, Keyring: brokenKeyring{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first {
+			if err := e.SetPresence(t.Context(), PresenceOffline, "gone fishing"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := e.Snapshot().Self; s.Chosen != PresenceOffline || s.Note != "gone fishing" {
+			t.Errorf("first start %v: chosen %q, note %q", first, s.Chosen, s.Note)
+		}
+		e.Close()
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/peregrine-softphone/peregrine/presence"
 )
 
 // The settings a user can set, as in docs/control.md.
@@ -17,6 +19,8 @@ const (
 	SettingAutoAnswer = "autoanswer"            // on, off
 	SettingCodecs     = "codecs"                // order of preference: "opus,G722,PCMU,PCMA"
 	SettingOnPhone    = "presence.on_the_phone" // on, off: tell buddies while in a call
+	SettingStatus     = "presence.status"       // what the user chose: online, away, busy, …
+	SettingNote       = "presence.note"         // the words beside it
 	SettingPort       = "sip.port"              // 0: any free port; takes effect at the next start
 	SettingTheme      = "theme"                 // system, light, dark
 )
@@ -57,6 +61,8 @@ func settingTable() []setting {
 			"codec names, the best first, with commas between",
 		},
 		{SettingOnPhone, "on", onOff, "on or off"},
+		{SettingStatus, "online", isStatus, "online, away, busy, on_the_phone, lunch or offline"},
+		{SettingNote, "", func(v string) bool { return len(v) <= presence.MaxNote }, "at most two sentences"},
 		{SettingPort, "0", isPort, "a port number, or 0 for any"},
 		{SettingTheme, "system", oneOf("system", "light", "dark"), "system, light or dark"},
 	}
@@ -64,6 +70,12 @@ func settingTable() []setting {
 
 func oneOf(words ...string) func(string) bool {
 	return func(v string) bool { return slices.Contains(words, v) }
+}
+
+// isStatus accepts what a user can be; nobody can be unknown.
+func isStatus(v string) bool {
+	status, ok := presence.ParseStatus(v)
+	return ok && status != presence.Unknown
 }
 
 func isPort(v string) bool {
@@ -120,6 +132,27 @@ func (s *settingsFile) get(key string) (string, bool) {
 }
 
 func (s *settingsFile) set(key, value string) error {
+	return s.setAll(map[string]string{key: value})
+}
+
+// setAll sets several keys at once, all or none.
+func (s *settingsFile) setAll(values map[string]string) error {
+	next := maps.Clone(s.values)
+	for key, value := range values {
+		if err := s.accept(key, value); err != nil {
+			return err
+		}
+		next[key] = value
+	}
+	if err := saveJSON(s.path, next); err != nil {
+		return saveFailed(err)
+	}
+	s.values = next
+	return nil
+}
+
+// accept tells in words why a setting cannot have a value.
+func (s *settingsFile) accept(key, value string) error {
 	i := slices.IndexFunc(s.table, func(d setting) bool { return d.key == key })
 	if i < 0 {
 		keys := make([]string, len(s.table))
@@ -131,12 +164,6 @@ func (s *settingsFile) set(key, value string) error {
 	if !s.table[i].check(value) {
 		return userErrorf("%s cannot be %q. It can be %s.", key, value, s.table[i].want)
 	}
-	next := maps.Clone(s.values)
-	next[key] = value
-	if err := saveJSON(s.path, next); err != nil {
-		return problem(err, "The setting could not be saved. Is the disk full or the profile folder read-only?")
-	}
-	s.values = next
 	return nil
 }
 
