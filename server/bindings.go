@@ -43,7 +43,8 @@ func (b *bindings) get(user string) []Binding {
 func (b *bindings) byContact(target uri.URI) (Binding, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// A contact nearly always carries the user's own name; other users are looked at too, since the bound keeps it cheap.
+	// A contact nearly always carries the user's own name; other users are looked at too, since the bound keeps
+	// it cheap.
 	for _, list := range b.users {
 		for _, one := range list {
 			if one.Contact.URI.Equal(target) && time.Now().Before(one.Expires) {
@@ -54,8 +55,8 @@ func (b *bindings) byContact(target uri.URI) (Binding, bool) {
 	return Binding{}, false
 }
 
-// update changes the bindings of a user in one step: change gets the live ones and gives the new ones, or ok false to leave all
-// as it is. full reports that there is no room.
+// update changes the bindings of a user in one step: change gets the live ones and gives the new ones, or ok
+// false to leave all as it is. full reports that there is no room.
 func (b *bindings) update(user string, change func([]Binding) ([]Binding, bool)) (now []Binding, ok, full bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

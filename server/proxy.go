@@ -18,8 +18,8 @@ import (
 const (
 	defaultMaxForwards = 70 // RFC 3261 16.6 step 3
 	maxRoutes          = 32
-	// dialogParam carries, in our Record-Route, the proof that this server let the dialog in: without it a Route header would make
-	// the server relay anything to anywhere.
+	// dialogParam carries, in our Record-Route, the proof that this server let the dialog in: without it a
+	// Route header would make the server relay anything to anywhere.
 	dialogParam = "d"
 )
 
@@ -66,8 +66,8 @@ func (s *Server) proxy(ctx context.Context, req *sipmsg.Request, tx sipmsg.Serve
 		hops = []hop{h}
 	}
 	if len(hops) == 0 {
-		// 404 for a user without a device, too: an absent user looks the same, and a watcher keeps the 404 (the presence of
-		// this project rests on that).
+		// 404 for a user without a device, too: an absent user looks the same, and a watcher keeps the 404 (the
+		// presence of this project rests on that).
 		s.reply(req, tx, 404, "Not Found")
 		return
 	}
@@ -88,7 +88,8 @@ func (s *Server) journey(req *sipmsg.Request) (j journey, ok bool) {
 		return j, false
 	}
 	if j.target.Params.Has("lr") && s.ownDomain(j.target) && len(j.routes) > 0 {
-		// RFC 3261 16.4: a strict router before us put our Record-Route into the Request-URI, and the target at the end.
+		// RFC 3261 16.4: a strict router before us put our Record-Route into the Request-URI, and the target at
+		// the end.
 		j.dialog = s.proves(j.target, req)
 		last, err := uri.ParseAddress(j.routes[len(j.routes)-1])
 		if err != nil {
@@ -158,8 +159,9 @@ func (s *Server) devices(user string) []hop {
 	return out
 }
 
-// toBinding sends to where the registration came from: that crosses NATs and reuses TCP connections. A device on the same
-// computer as its contact says is taken by its word, since it may send from another port than it listens on.
+// toBinding sends to where the registration came from: that crosses NATs and reuses TCP connections. A device
+// on the same computer as its contact says is taken by its word, since it may send from another port than it
+// listens on.
 func (s *Server) toBinding(b Binding) (hop, bool) {
 	h := hop{transport: b.Transport, addr: b.Source}
 	if err := sipmsg.ParseUri(b.Contact.URI.String(), &h.target); err != nil {
@@ -240,7 +242,8 @@ func (s *Server) outgoing(req *sipmsg.Request, j journey, h hop, record bool) *s
 
 func (s *Server) via(transport string) *sipmsg.ViaHeader {
 	v := &sipmsg.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport, Host: s.addr.Addr().String(), Port: int(s.addr.Port()),
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport,
+		Host: s.addr.Addr().String(), Port: int(s.addr.Port()),
 	}
 	v.Params.Add("branch", sipmsg.GenerateBranchN(16))
 	return v
@@ -262,7 +265,8 @@ func stampVia(v *sipmsg.ViaHeader, source string) {
 	}
 }
 
-// recordRoutes gives the Record-Route values, topmost first: one, or two where the transports of the sides differ (RFC 5658).
+// recordRoutes gives the Record-Route values, topmost first: one, or two where the transports of the sides
+// differ (RFC 5658).
 func (s *Server) recordRoutes(req *sipmsg.Request, transport string) []string {
 	incoming := strings.ToUpper(req.Transport())
 	if incoming == transport {
@@ -291,8 +295,8 @@ func (s *Server) proves(u uri.URI, req *sipmsg.Request) bool {
 	return hmac.Equal([]byte(u.Params.Get(dialogParam)), []byte(s.token(req)))
 }
 
-// relayACK passes on the ACK of a 2xx, which has no transaction (RFC 3261 16.6, last paragraph but one). An ACK of another
-// final response ends here: it was for us.
+// relayACK passes on the ACK of a 2xx, which has no transaction (RFC 3261 16.6, last paragraph but one). An ACK
+// of another final response ends here: it was for us.
 func (s *Server) relayACK(req *sipmsg.Request) {
 	j, ok := s.journey(req)
 	if !ok || !j.dialog || j.left == 0 || s.ownDomain(j.target) {
@@ -316,10 +320,11 @@ func (s *Server) ownDomain(u uri.URI) bool {
 }
 
 func port(u uri.URI) uint16 {
-	if u.Port == 0 {
-		return uint16(u.DefaultPort())
+	n := u.Port
+	if n <= 0 || n > 0xffff { // what Parse reads is in range
+		n = u.DefaultPort()
 	}
-	return uint16(u.Port)
+	return uint16(n) //nolint:gosec // in range
 }
 
 // recipient reads the Request-URI; zero when it is none of SIP.

@@ -184,7 +184,7 @@ func TestBestResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, Config{}, func(t *testing.T, _ *Server, newPhone func(string) *phone, _ func()) {
+			inBubble(t, Config{}, func(_ *testing.T, _ *Server, newPhone func(string) *phone, _ func()) {
 				alice, bob1, bob2 := newPhone("alice"), newPhone("bob"), newPhone("bob")
 				bob2.cseq = 100
 				bob1.register()
@@ -342,8 +342,10 @@ func TestTCPAndUDP(t *testing.T) {
 		}
 	}()
 	newPhone := func(user string, conn net.PacketConn) *phone {
-		return &phone{t: t, user: user, password: user[:1] + "-secret", conn: conn, to: net.UDPAddrFromAddrPort(s.Addr()),
-			addr: netip.MustParseAddrPort(conn.LocalAddr().String())}
+		return &phone{
+			t: t, user: user, password: user[:1] + "-secret", conn: conn, to: net.UDPAddrFromAddrPort(s.Addr()),
+			addr: netip.MustParseAddrPort(conn.LocalAddr().String()),
+		}
 	}
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

@@ -68,30 +68,30 @@ type registration struct {
 
 // parseRegister reads the Contact and Expires headers; problem is the response to a bad one.
 func (s *Server) parseRegister(req *sipmsg.Request) (r registration, problem *sipmsg.Response) {
-	refuse := func(code int, reason string) (registration, *sipmsg.Response) {
-		return registration{}, sipmsg.NewResponseFromRequest(req, code, reason, nil)
+	refuse := func(reason string) (registration, *sipmsg.Response) {
+		return registration{}, sipmsg.NewResponseFromRequest(req, 400, reason, nil)
 	}
 	r.callID, r.cseq = req.CallID().Value(), req.CSeq().SeqNo
 	common, hasCommon := seconds(value(req, "Expires"))
 	contacts := values(req, "Contact", "m")
 	if len(contacts) > maxContacts {
-		return refuse(400, "Too Many Contacts")
+		return refuse("Too Many Contacts")
 	}
 	if slices.Contains(contacts, "*") { // 6: alone, and with Expires 0
 		if len(contacts) != 1 || !hasCommon || common != 0 {
-			return refuse(400, "Bad Contact")
+			return refuse("Bad Contact")
 		}
 		r.removeAll = true
 		return r, nil
 	}
 	source, err := netip.ParseAddrPort(req.Source())
 	if err != nil {
-		return refuse(400, "Bad Source")
+		return refuse("Bad Source")
 	}
 	for _, text := range contacts {
 		a, err := uri.ParseAddress(text)
 		if err != nil {
-			return refuse(400, "Bad Contact")
+			return refuse("Bad Contact")
 		}
 		expires := s.cfg.MaxExpires
 		if own, ok := seconds(a.Params.Get("expires")); ok {
@@ -105,7 +105,10 @@ func (s *Server) parseRegister(req *sipmsg.Request) (r registration, problem *si
 			return registration{}, res
 		}
 		a.Params = a.Params.Without("expires")
-		b := Binding{Contact: a, CallID: r.callID, CSeq: r.cseq, Transport: strings.ToUpper(req.Transport()), Source: unmap(source)}
+		b := Binding{
+			Contact: a, CallID: r.callID, CSeq: r.cseq,
+			Transport: strings.ToUpper(req.Transport()), Source: unmap(source),
+		}
 		if expires > 0 {
 			b.Expires = time.Now().Add(min(expires, s.cfg.MaxExpires))
 		}
@@ -136,9 +139,11 @@ func (r registration) apply(list []Binding) ([]Binding, bool) {
 	return list, true
 }
 
-// authenticated checks the credentials of a request and gives the user they prove. When they are missing or no good it has
-// answered with a challenge (401 or 407), or 403 for a wrong password.
-func (s *Server) authenticated(req *sipmsg.Request, tx sipmsg.ServerTransaction, header string, code int) (user string, ok bool) {
+// authenticated checks the credentials of a request and gives the user they prove. When they are missing or no
+// good it has answered with a challenge (401 or 407), or 403 for a wrong password.
+func (s *Server) authenticated(
+	req *sipmsg.Request, tx sipmsg.ServerTransaction, header string, code int,
+) (user string, ok bool) {
 	err := digest.ErrNoDigest
 	for _, h := range req.GetHeaders(header) {
 		cred, e := digest.ParseCredentials(h.Value())
@@ -203,7 +208,8 @@ func values(req *sipmsg.Request, names ...string) []string {
 	return out
 }
 
-// seconds reads a delta-seconds value; what is malformed counts as absent (RFC 3261 10.3 step 7 lets it be the default).
+// seconds reads a delta-seconds value; what is malformed counts as absent (RFC 3261 10.3 step 7 lets it be the
+// default).
 func seconds(s string) (time.Duration, bool) {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
 	return time.Duration(n) * time.Second, err == nil

@@ -19,8 +19,8 @@ const (
 	afterCancel = 32 * time.Second
 )
 
-// relay is the response context of one request (RFC 3261 16.7): it owns the branches. Only the goroutine of run touches it; the
-// branches report over events.
+// relay is the response context of one request (RFC 3261 16.7): it owns the branches. Only the goroutine of run
+// touches it; the branches report over events.
 //
 //	            +-- 1xx --> passed on
 //	request --> branches -- 2xx --> passed on at once, the others cancelled
@@ -166,7 +166,8 @@ func (r *relay) report(e event) {
 	}
 }
 
-// take treats the response of a branch (RFC 3261 16.7 steps 3 to 10) and reports whether it says that the branch lives on.
+// take treats the response of a branch (RFC 3261 16.7 steps 3 to 10) and reports whether it says that the
+// branch lives on.
 func (r *relay) take(ctx context.Context, e event) (lives bool) {
 	b := r.branches[e.branch]
 	switch {
@@ -195,8 +196,8 @@ func (r *relay) take(ctx context.Context, e event) (lives bool) {
 	return false
 }
 
-// succeed passes on a 2xx: the first one, and for INVITE every one (step 5), also after the caller has given up, because the
-// callee then has a call that must be ended.
+// succeed passes on a 2xx: the first one, and for INVITE every one (step 5), also after the caller has given
+// up, because the callee then has a call that must be ended.
 func (r *relay) succeed(ctx context.Context, res *sipmsg.Response) {
 	switch {
 	case !r.final, r.success && r.req.IsInvite():
@@ -224,8 +225,8 @@ func (r *relay) back(res *sipmsg.Response) *sipmsg.Response {
 	return c
 }
 
-// cancelAll ends the branches that still ring; those without a provisional response as soon as they have one (RFC 3261 9.1).
-// Requests other than INVITE cannot be cancelled.
+// cancelAll ends the branches that still ring; those without a provisional response as soon as they have one
+// (RFC 3261 9.1). Requests other than INVITE cannot be cancelled.
 func (r *relay) cancelAll(ctx context.Context) {
 	r.all = true
 	for _, b := range r.branches {
@@ -244,7 +245,7 @@ func (r *relay) cancel(ctx context.Context, b *branch) {
 	r.children.Go(func() {
 		tx, err := r.s.client.TransactionRequest(ctx, out, asItIs)
 		if err != nil {
-			r.s.log.Debug("CANCEL not sent", "err", err)
+			r.s.log.DebugContext(ctx, "CANCEL not sent", "err", err)
 			return
 		}
 		defer tx.Terminate()
@@ -273,7 +274,8 @@ func (r *relay) abandon() {
 	}
 }
 
-// cancelOf makes the CANCEL of a request sent (RFC 3261 9.1): same target, Via, From, To, Call-ID, Route and CSeq number.
+// cancelOf makes the CANCEL of a request sent (RFC 3261 9.1): same target, Via, From, To, Call-ID, Route and
+// CSeq number.
 func cancelOf(sent *sipmsg.Request) *sipmsg.Request {
 	c := sipmsg.NewRequest(sipmsg.CANCEL, sent.Recipient)
 	c.AppendHeader(sent.Via().Clone())
@@ -293,7 +295,8 @@ func cancelOf(sent *sipmsg.Request) *sipmsg.Request {
 	return c
 }
 
-// failure is the response that stands for a branch without one (RFC 3261 16.7: 408 for a time-out; 16.9: 503 for the transport).
+// failure is the response that stands for a branch without one (RFC 3261 16.7: 408 for a time-out; 16.9: 503
+// for the transport).
 func (r *relay) failure(err error) *sipmsg.Response {
 	if errors.Is(err, sipmsg.ErrTransactionTimeout) {
 		return sipmsg.NewResponseFromRequest(r.req, 408, "Request Timeout", nil)
@@ -330,8 +333,8 @@ func (r *relay) best() *sipmsg.Response {
 	return chosen
 }
 
-// bestOf gives the index of the response to send (RFC 3261 16.7 step 6): any 6xx, else the lowest class, and within 4xx first
-// those that tell the caller how to do better. There must be one at least.
+// bestOf gives the index of the response to send (RFC 3261 16.7 step 6): any 6xx, else the lowest class, and
+// within 4xx first those that tell the caller how to do better. There must be one at least.
 func bestOf(all []*sipmsg.Response) int {
 	rank := func(code int) int {
 		switch {

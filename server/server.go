@@ -1,10 +1,11 @@
-// Package server is the SIP server of the demo domain: a registrar with digest authentication and a stateful, forking,
-// record-routing proxy (RFC 3261 sections 10 and 16) for the registered users of one domain. It has no presence function:
-// SUBSCRIBE, NOTIFY, MESSAGE and calls are relayed between the users' devices, and a user without one is answered with 404.
+// Package server is the SIP server of the demo domain: a registrar with digest authentication and a stateful,
+// forking, record-routing proxy (RFC 3261 sections 10 and 16) for the registered users of one domain. It has no
+// presence function: SUBSCRIBE, NOTIFY, MESSAGE and calls are relayed between the users' devices, and a user
+// without one is answered with 404.
 //
-// Order of calls: New opens the sockets, Addr tells where, Run serves until its context ends and closes everything. All tables
-// are bounded. The server is meant for loopback and small networks: it speaks UDP and TCP, routes to numeric contacts only and
-// relays nothing for other domains.
+// Order of calls: New opens the sockets, Addr tells where, Run serves until its context ends and closes
+// everything. All tables are bounded. The server is meant for loopback and small networks: it speaks UDP and
+// TCP, routes to numeric contacts only and relays nothing for other domains.
 package server
 
 import (
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -26,7 +28,8 @@ import (
 )
 
 const (
-	// maxWork bounds the requests in progress; beyond it the answer is 503. A demo has a handful, a small office hundreds.
+	// maxWork bounds the requests in progress; beyond it the answer is 503. A demo has a handful, a small
+	// office hundreds.
 	maxWork = 2000
 	// maxSources bounds the UDP sources sipgo remembers for ever: junk and strangers beyond them are not read.
 	maxSources = 4096
@@ -35,8 +38,9 @@ const (
 )
 
 func init() {
-	// sipgo refuses to send more than this over UDP, responses and relayed requests too, which then vanish. A proxy has to pass
-	// on what it got, in the transport the next hop has. Set before any goroutine can read it: it is a variable of the package.
+	// sipgo refuses to send more than this over UDP, responses and relayed requests too, which then vanish. A
+	// proxy has to pass on what it got, in the transport the next hop has. Set before any goroutine can read
+	// it: it is a variable of the package.
 	sipmsg.UDPMTUSize = 65535
 	// It also has a logger of its own, which tells standard error of connections that close as they should.
 	sipmsg.SetDefaultLogger(slog.New(slog.DiscardHandler))
@@ -48,16 +52,18 @@ type Config struct {
 	Domain string       // "demo.peregrine"; the realm too. Required
 	// Users gives a user's password, or false for an unknown one. Called from many goroutines. Required; see UserMap.
 	Users func(user string) (password string, ok bool)
-	// Algorithms are the digests offered, each as its own challenge, best first; default SHA-256, MD5. Some phones (baresip 1.0)
-	// give up when they see one they do not know: for those, MD5 alone.
+	// Algorithms are the digests offered, each as its own challenge, best first; default SHA-256, MD5. Some
+	// phones (baresip 1.0) give up when they see one they do not know: for those, MD5 alone.
 	Algorithms []string
-	// Listen is where UDP and TCP are opened, on the same port; port 0 takes a free one. Not used when PacketConn is given.
+	// Listen is where UDP and TCP are opened, on the same port; port 0 takes a free one. Not used when
+	// PacketConn is given.
 	Listen netip.AddrPort
-	// PacketConn and Listener are used in place of sockets of our own; Listener may be nil for UDP only. The server closes them.
+	// PacketConn and Listener are used in place of sockets of our own; Listener may be nil for UDP only. The
+	// server closes them.
 	PacketConn net.PacketConn
 	Listener   net.Listener
-	// Advertise goes into Via and Record-Route; required when the server listens on a wildcard address, else the default is that
-	// of the PacketConn.
+	// Advertise goes into Via and Record-Route; required when the server listens on a wildcard address, else
+	// the default is that of the PacketConn.
 	Advertise netip.AddrPort
 	// MinExpires and MaxExpires bound a registration; default 30 s and 1 h. A shorter one is refused with 423.
 	MinExpires, MaxExpires time.Duration
@@ -138,9 +144,11 @@ func (s *Server) open() error {
 		if s.packets != nil {
 			break
 		}
+		//nolint:noctx // a numeric address is bound at once
 		if s.packets, err = net.ListenPacket("udp", s.cfg.Listen.String()); err != nil {
 			return err
 		}
+		//nolint:noctx // the same
 		if s.streams, err = net.Listen("tcp", s.packets.LocalAddr().String()); err != nil {
 			_ = s.packets.Close()
 			s.packets, s.streams = nil, nil
@@ -172,10 +180,10 @@ func (s *Server) wire() error {
 	silent := slog.New(slog.DiscardHandler)
 	// Headers the server does not read go through as they came.
 	parsers := make(map[string]sipmsg.HeaderParser)
-	for name, p := range sipmsg.DefaultHeadersParser() {
-		parsers[name] = p
-	}
-	for _, name := range []string{"contact", "m", "refer-to", "referred-by", "record-route", "route", "content-type", "c"} {
+	maps.Copy(parsers, sipmsg.DefaultHeadersParser())
+	for _, name := range []string{
+		"contact", "m", "refer-to", "referred-by", "record-route", "route", "content-type", "c",
+	} {
 		delete(parsers, name)
 	}
 	var err error
@@ -205,8 +213,8 @@ func (s *Server) wire() error {
 // Addr is the address the server tells others: where to register and to send requests, over UDP and TCP.
 func (s *Server) Addr() netip.AddrPort { return s.addr }
 
-// Run serves until ctx ends or a socket fails. On the way out it answers what is in progress with 503, cancels pending calls and
-// closes all sockets. It returns nil when ctx ended it. Call it once.
+// Run serves until ctx ends or a socket fails. On the way out it answers what is in progress with 503, cancels
+// pending calls and closes all sockets. It returns nil when ctx ended it. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	// Requests in progress outlive ctx by their farewell: they end with s.done.
 	work := context.WithoutCancel(ctx)
@@ -218,7 +226,7 @@ func (s *Server) Run(ctx context.Context) error {
 		listeners++
 		go func() { ended <- s.front.ServeTCP(s.streams) }()
 	}
-	s.log.Info("server runs", "domain", s.cfg.Domain, "addr", s.addr.String())
+	s.log.InfoContext(ctx, "server runs", "domain", s.cfg.Domain, "addr", s.addr.String())
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -230,9 +238,11 @@ func (s *Server) Run(ctx context.Context) error {
 	_ = s.agent.Close()
 	s.closeSockets()
 	for range listeners {
-		<-ended
+		if err := <-ended; err != nil { // our own closing, mostly
+			s.log.DebugContext(ctx, "listener has ended", "err", err)
+		}
 	}
-	s.log.Info("server has ended", "domain", s.cfg.Domain)
+	s.log.InfoContext(ctx, "server has ended", "domain", s.cfg.Domain)
 	return failure
 }
 
@@ -364,8 +374,8 @@ func looksLikeSIP(data []byte) bool {
 	return found && (strings.HasPrefix(line, "SIP/2.0 ") || strings.HasSuffix(line, " SIP/2.0"))
 }
 
-// steadyConn keeps the reader alive: sipgo ends its listener for good on the first read error (seen when a peer's port is
-// closed, on Windows).
+// steadyConn keeps the reader alive: sipgo ends its listener for good on the first read error (seen when a
+// peer's port is closed, on Windows).
 type steadyConn struct{ net.PacketConn }
 
 // maxReadErrors in a row are no passing trouble any more.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -153,7 +154,8 @@ func (u *UA) newCall(a *Account, d *dialog, state CallState) *Call {
 	return &Call{
 		ua: u, account: a, id: d.callID, incoming: state == Incoming, started: time.Now(), state: state, d: d,
 		remote: d.remote, inbox: newLoop(), notices: newLoop(), done: make(chan struct{}), hang: make(chan struct{}),
-		moved: make(chan struct{}, 1), mine: make(chan struct{}, 1), acks: map[uint32]*awaitedAck{}, lastAck: map[ackKey]func(){}, half: d,
+		moved: make(chan struct{}, 1), mine: make(chan struct{}, 1), half: d,
+		acks: map[uint32]*awaitedAck{}, lastAck: map[ackKey]func(){},
 	}
 }
 
@@ -464,12 +466,13 @@ func (c *Call) endWith(err error) {
 func reasonText(msg sipmsg.Message) (text string, elsewhere bool) {
 	v := headerValue(msg, "Reason")
 	protocol, params, _ := strings.Cut(v, ";")
+	bySIP := strings.EqualFold(strings.TrimSpace(protocol), "SIP")
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
 		switch {
 		case strings.EqualFold(name, "text"):
 			text = strings.Trim(value, `"`)
-		case strings.EqualFold(name, "cause") && strings.EqualFold(strings.TrimSpace(protocol), "SIP") && strings.TrimSpace(value) == "200":
+		case bySIP && strings.EqualFold(name, "cause") && strings.TrimSpace(value) == "200":
 			elsewhere = true
 		}
 	}

@@ -181,7 +181,10 @@ func (c *Call) release() {
 	c.taking = false
 }
 
-func retryAfter() string { return secondsText(time.Duration(rand.IntN(10)+1) * time.Second) } // RFC 3261 14.2
+// retryAfter is the pause asked of a peer whose offer came too early (RFC 3261 14.2: 0 to 10 s at random).
+func retryAfter() string {
+	return secondsText(time.Duration(rand.IntN(10)+1) * time.Second) //nolint:gosec // no secret
+}
 
 // Reinvite sends a re-INVITE with a new offer of the media session, from the present address. It
 // returns nil when the peer agreed; a *StatusError when it refused, and the session stays as it was
@@ -217,9 +220,9 @@ func (c *Call) Reinvite(ctx context.Context) error {
 func (c *Call) glarePause() time.Duration {
 	const step = 10 * time.Millisecond
 	if c.incoming { // the peer owns the Call-ID
-		return time.Duration(rand.IntN(201)) * step // 0 to 2 s
+		return time.Duration(rand.IntN(201)) * step //nolint:gosec // 0 to 2 s, no secret
 	}
-	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*step // 2.1 to 4 s
+	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*step //nolint:gosec // 2.1 to 4 s, no secret
 }
 
 // claim reserves the right to offer; a peer's offer in hand comes first.
@@ -293,7 +296,7 @@ func (c *Call) reinviteOffer(ctx context.Context, d *dialog, offer []byte) (*cli
 	if err != nil {
 		return nil, nil, err
 	}
-	lastErr := error(ErrTransport)
+	lastErr := ErrTransport
 	for i, t := range ts {
 		limit := time.Duration(0)
 		if i < len(ts)-1 {
@@ -324,7 +327,9 @@ func (c *Call) reinviteOffer(ctx context.Context, d *dialog, offer []byte) (*cli
 
 // follow waits for the final response to a re-INVITE. An INVITE past its first 1xx has no timer of its
 // own, so it ends with ctx, or with the call.
-func (c *Call) follow(ctx context.Context, tx *clientTx, h hop, d *dialog, limit time.Duration) (*sipmsg.Response, error) {
+func (c *Call) follow(
+	ctx context.Context, tx *clientTx, h hop, d *dialog, limit time.Duration,
+) (*sipmsg.Response, error) {
 	var silence <-chan time.Time
 	if limit > 0 {
 		timer := time.NewTimer(limit)

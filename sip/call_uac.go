@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -63,7 +64,7 @@ func (c *Call) callOut(to uri.URI) {
 	var offer []byte
 	queue := []uri.URI{to}
 	visited := map[string]bool{to.String(): true}
-	var last error = ErrTransport
+	last := ErrTransport
 	for len(queue) > 0 {
 		target := queue[0]
 		if offer == nil && !c.options.NoOffer {

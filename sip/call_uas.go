@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
@@ -62,7 +63,8 @@ func (c *Call) limitRinging() {
 	for c.State() == Incoming {
 		select {
 		case <-limit.C:
-			c.refuse(480, EndCause{Reason: EndedNoAnswer, Err: fmt.Errorf("%w within %s", ErrNoAnswer, c.ua.cfg.RingTime)})
+			err := fmt.Errorf("%w within %s", ErrNoAnswer, c.ua.cfg.RingTime)
+			c.refuse(480, EndCause{Reason: EndedNoAnswer, Err: err})
 			return
 		case <-tick.C:
 			if err := c.Ring(c.ua.life); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -168,12 +169,6 @@ func (d *dialog) nextHop() uri.URI {
 	if len(d.routes) > 0 {
 		return d.routes[0].URI
 	}
-	return d.target
-}
-
-func (d *dialog) remoteTarget() uri.URI {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	return d.target
 }
 

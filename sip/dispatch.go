@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -126,7 +127,8 @@ func (u *UA) answerOptions(in *inbound) {
 		return
 	}
 	u.answer(in, 200, // RFC 3261 11.2
-		Header{"Allow", allowed}, Header{"Accept", strings.Join(append([]string{sdpType}, u.cfg.MessageTypes...), ", ")},
+		Header{"Allow", allowed},
+		Header{"Accept", strings.Join(append([]string{sdpType}, u.cfg.MessageTypes...), ", ")},
 		Header{"Supported", supported}, Header{"Allow-Events", u.allowEvents()})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
@@ -62,7 +63,7 @@ func (t *transports) serveListener(ctx context.Context) {
 			return
 		}
 		if !errors.Is(err, net.ErrClosed) { // such as too many open files: the listener lives
-			t.log.Warn("cannot accept a connection", "err", err)
+			t.log.WarnContext(ctx, "cannot accept a connection", "err", err)
 			if !t.reopen(ctx, func() error { return nil }) {
 				return
 			}

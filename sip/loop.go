@@ -59,29 +59,6 @@ func (l *loop) offer(f func()) bool {
 	}
 }
 
-// do queues f and waits until it has run. Not to be called by a task.
-func (l *loop) do(ctx context.Context, f func()) error {
-	ran := make(chan struct{})
-	select {
-	case l.tasks <- func() { f(); close(ran) }:
-	case <-l.over:
-		return ErrEnded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case <-ran:
-		return nil
-	case <-l.over:
-		select { // run drains the queue, but f may have come after the drain
-		case <-ran:
-			return nil
-		default:
-			return ErrEnded
-		}
-	}
-}
-
 // crew counts goroutines like sync.WaitGroup, but one may join at any time, also while somebody waits: calls
 // come and go as the application likes.
 type crew struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -27,7 +28,9 @@ type IncomingMessage struct {
 
 // Message sends a MESSAGE outside any dialog and waits for the final response: its code and nil for
 // 2xx, or a *StatusError, or an error that wraps ErrNoAnswer or ErrTransport.
-func (a *Account) Message(ctx context.Context, to uri.URI, contentType string, body []byte, extra ...Header) (int, error) {
+func (a *Account) Message(
+	ctx context.Context, to uri.URI, contentType string, body []byte, extra ...Header,
+) (int, error) {
 	if len(body) > maxBody {
 		return 513, &StatusError{Code: 513, Reason: ReasonPhrase(513)}
 	}
@@ -115,7 +118,8 @@ func (b *messageInbox) handle(in *inbound) {
 	if code == 415 {
 		extra = append(extra, Header{"Accept", strings.Join(b.u.cfg.MessageTypes, ", ")}) // RFC 3261 21.4.13
 	}
-	if err := in.tx.send(in.tx.response(code, reason, nil, b.u.serverHeaders(extra)...)); err != nil && !errors.Is(err, ErrState) {
+	err := in.tx.send(in.tx.response(code, reason, nil, b.u.serverHeaders(extra)...))
+	if err != nil && !errors.Is(err, ErrState) {
 		b.u.log.Debug("response to MESSAGE not sent", "remote", in.remote, "err", err)
 	}
 }

@@ -379,16 +379,6 @@ func (p *peer) drain() {
 	}
 }
 
-// quiet checks that nothing comes for d.
-func (p *peer) quiet(d time.Duration) {
-	p.t.Helper()
-	select {
-	case m := <-p.in:
-		p.t.Fatalf("peer got %q, want silence", firstLine(m.text))
-	case <-time.After(d):
-	}
-}
-
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\r\n")
 	return line
@@ -501,6 +491,3 @@ func mustURI(t *testing.T, s string) uri.URI {
 	must(t, err)
 	return u
 }
-
-// settle lets everything that needs no time happen.
-func settle() { synctest.Wait() }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -311,7 +312,7 @@ func (s *ServerSubscription) lost(err error) bool {
 	case errors.As(err, &moved):
 		return false
 	case errors.As(err, &status):
-		return status.RetryAfter == 0 && status.Code != 401 && status.Code != 407 && status.Code != 491 && status.Code != 500
+		return status.RetryAfter == 0 && !slices.Contains([]int{401, 407, 491, 500}, status.Code)
 	default:
 		return errors.Is(err, ErrNoAnswer)
 	}

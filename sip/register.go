@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -45,7 +46,9 @@ type forced struct{ done chan error }
 func newRegistration(a *Account) *registration {
 	self := uri.Address{Display: a.cfg.DisplayName, URI: a.cfg.AOR}
 	registrar := uri.URI{Scheme: a.cfg.AOR.Scheme, Host: a.cfg.AOR.Host, Port: a.cfg.AOR.Port}
-	r := &registration{a: a, wake: make(chan *forced, 16), expires: a.cfg.Expires, d: newOutgoing(self, self, registrar)}
+	r := &registration{
+		a: a, wake: make(chan *forced, 16), expires: a.cfg.Expires, d: newOutgoing(self, self, registrar),
+	}
 	if p := a.cfg.Proxy; p != nil && p.HostPort() != registrar.HostPort() {
 		r.d.setRoutes([]uri.Address{{URI: p.WithParam("lr", "")}})
 	}
@@ -103,9 +106,10 @@ func (r *registration) run(ctx context.Context) {
 }
 
 // attempt runs one REGISTER; a call of Register meanwhile interrupts it and joins waiting.
-func (r *registration) attempt(ctx context.Context, waiting *[]*forced) (err error, interrupted bool) { //nolint:revive // the error is a result to act on, not a failure to return
+func (r *registration) attempt(ctx context.Context, waiting *[]*forced) (err error, interrupted bool) {
 	if s := r.a.State(); s.Registration != Registered {
-		r.a.setState(AccountState{Registration: Registering, Contact: s.Contact, ExpiresAt: s.ExpiresAt, Transport: s.Transport, Server: s.Server})
+		s.Registration, s.Err, s.RetryAt = Registering, nil, time.Time{}
+		r.a.setState(s)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -165,7 +169,9 @@ func (r *registration) fail(err error) error {
 }
 
 // send sends one REGISTER for our Contact, and removes an older Contact of ours in the same request.
-func (r *registration) send(ctx context.Context, expires time.Duration) (*sipmsg.Response, uri.URI, resolve.Target, error) {
+func (r *registration) send(
+	ctx context.Context, expires time.Duration,
+) (*sipmsg.Response, uri.URI, resolve.Target, error) {
 	var contact uri.URI
 	var target resolve.Target
 	e := exchange{account: r.a, next: r.a.serverURI(), register: true, build: func(h hop) *sipmsg.Request {
@@ -213,8 +219,7 @@ func (r *registration) pause(err error) time.Duration {
 		left := time.Until(r.a.State().ExpiresAt)
 		return max(left-margin(left), time.Second)
 	}
-	var s *StatusError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*StatusError](err); ok {
 		switch {
 		case s.RetryAfter > 0:
 			return min(s.RetryAfter, time.Hour)
@@ -223,7 +228,7 @@ func (r *registration) pause(err error) time.Duration {
 		}
 	}
 	d := min(retryFirst<<min(max(r.failed-1, 0), 10), retryLast)
-	return d/2 + rand.N(d/2+1) // RFC 5626 4.5: 50 to 100 %
+	return d/2 + rand.N(d/2+1) //nolint:gosec // RFC 5626 4.5: 50 to 100 %; no secret
 }
 
 // margin is how long before its end something is refreshed: room for a lost packet and a slow
@@ -242,7 +247,7 @@ func (r *registration) unregister(ctx context.Context) {
 	defer cancel()
 	res, _, _, err := r.send(ctx, 0)
 	if err = final(res, err); err != nil {
-		r.a.ua.log.Info("not un-registered", "account", r.a.cfg.ID, "err", err)
+		r.a.ua.log.InfoContext(ctx, "not un-registered", "account", r.a.cfg.ID, "err", err)
 	}
 	r.bound = uri.URI{}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/digest"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
@@ -153,7 +154,7 @@ func (u *UA) upgrade(ctx context.Context, t resolve.Target) (hop, bool) {
 	defer cancel()
 	h, err := u.hop(ctx, t)
 	if err != nil {
-		u.log.Debug("no TCP for a large request", "remote", t.Addr, "err", err)
+		u.log.DebugContext(ctx, "no TCP for a large request", "remote", t.Addr, "err", err)
 		u.bad.mark(targetKey(t), 10*badFor)
 		return hop{}, false
 	}
@@ -212,7 +213,7 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 			break
 		}
 		u.bad.mark(targetKey(t), badFor) // RFC 3263 4.3
-		u.log.Debug("target failed", "target", targetKey(t), "err", err)
+		u.log.DebugContext(ctx, "target failed", "target", targetKey(t), "err", err)
 	}
 	if lastErr != nil {
 		lastRes = nil
@@ -221,7 +222,9 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 }
 
 // tryTarget is roundTrip with one target. A limit above 0 bounds its silence.
-func (u *UA) tryTarget(ctx context.Context, e exchange, t resolve.Target, limit time.Duration) (*sipmsg.Response, hop, error) {
+func (u *UA) tryTarget(
+	ctx context.Context, e exchange, t resolve.Target, limit time.Duration,
+) (*sipmsg.Response, hop, error) {
 	for try := 1; ; try++ {
 		tx, h, err := u.start(ctx, e, t)
 		if err != nil {
@@ -289,7 +292,8 @@ func (u *UA) authorize(e exchange, req *sipmsg.Request, h hop) {
 			if !a.mayAnswer(realm, h, e) {
 				continue
 			}
-			value, ok := u.auth.AuthorizeRealm(key, realm, string(req.Method), req.Recipient.String(), a.authUser(), a.cfg.Password, req.Body())
+			value, ok := u.auth.AuthorizeRealm(key, realm, string(req.Method), req.Recipient.String(),
+				a.authUser(), a.cfg.Password, req.Body())
 			if ok {
 				req.AppendHeader(sipmsg.NewHeader(authHeader(proxy), value))
 			}
@@ -329,7 +333,8 @@ func (u *UA) challenged(e exchange, req *sipmsg.Request, h hop, res *sipmsg.Resp
 				values = append(values, hd.Value())
 				break
 			}
-			u.log.Warn("challenge of a stranger left unanswered", "account", a.cfg.ID, "realm", ch.Realm, "remote", h.target.Addr)
+			u.log.Warn("challenge of a stranger left unanswered",
+				"account", a.cfg.ID, "realm", ch.Realm, "remote", h.target.Addr)
 		}
 	}
 	key := a.authKey(e, h, proxy)

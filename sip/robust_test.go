@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -218,7 +219,8 @@ func (s *Subscription) subscribe(ctx context.Context, expires time.Duration) err
 }
 
 func (s *Subscription) send(ctx context.Context, expires time.Duration) (*sipmsg.Response, error) {
-	e := exchange{account: s.account, next: s.d.nextHop(), inDialog: s.d.peerTag() != "", build: func(h hop) *sipmsg.Request {
+	e := exchange{account: s.account, next: s.d.nextHop(), inDialog: s.d.peerTag() != ""}
+	e.build = func(h hop) *sipmsg.Request {
 		s.account.localize(s.d, h)
 		req := s.d.request(sipmsg.SUBSCRIBE, s.d.nextSeq())
 		req.AppendHeader(s.account.contactHeader(h))
@@ -229,7 +231,7 @@ func (s *Subscription) send(ctx context.Context, expires time.Duration) (*sipmsg
 		}
 		req.AppendHeader(sipmsg.NewHeader("Allow-Events", cleanText(strings.SplitN(s.req.Event, ";", 2)[0])))
 		return req
-	}}
+	}
 	res, _, err := s.ua.roundTrip(ctx, e)
 	return res, err
 }

@@ -33,7 +33,7 @@ func (n *notes) String() string {
 	return strings.Join(n.log, ", ")
 }
 
-func presence(to string, t *testing.T, expires time.Duration, n *notes) SubscribeRequest {
+func presence(t *testing.T, to string, expires time.Duration, n *notes) SubscribeRequest {
 	return SubscribeRequest{Target: mustURI(t, to), Event: "presence", Accept: []string{"application/pidf+xml"}, Expires: expires, OnNotify: n.take}
 }
 
@@ -82,7 +82,7 @@ func TestSubscription(t *testing.T) {
 		_, bob, a := pair(l)
 		ends, refreshes := agent(t, bob, "on")
 		var n notes
-		s, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, 10*time.Minute, &n))
+		s, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", 10*time.Minute, &n))
 		must(t, err)
 		time.Sleep(time.Second)
 		if got := n.String(); got != "active on1" {
@@ -122,7 +122,7 @@ func TestFetch(t *testing.T) {
 		_, bob, a := pair(l)
 		ends, _ := agent(t, bob, "on")
 		var n notes
-		s, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, 0, &n))
+		s, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", 0, &n))
 		must(t, err)
 		<-s.Done()
 		if got := n.String(); got != "terminated on1(timeout)" || s.Err() != nil {
@@ -140,11 +140,11 @@ func TestSubscribeRefused(t *testing.T) {
 		_, bob, a := pair(l)
 		var n notes
 		bob.onSub = func(s *ServerSubscription) { must(t, s.Reject(t.Context(), 403)) }
-		_, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
+		_, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Hour, &n))
 		wantCode(t, err, 403)
-		_, err = a.Subscribe(t.Context(), presence("sip:nobody@10.0.0.2", t, time.Hour, &n))
+		_, err = a.Subscribe(t.Context(), presence(t, "sip:nobody@10.0.0.2", time.Hour, &n))
 		wantCode(t, err, 404)
-		r := presence("sip:bob@10.0.0.2", t, time.Hour, &n)
+		r := presence(t, "sip:bob@10.0.0.2", time.Hour, &n)
 		r.Event = "weather"
 		_, err = a.Subscribe(t.Context(), r)
 		wantCode(t, err, 489)
@@ -152,7 +152,7 @@ func TestSubscribeRefused(t *testing.T) {
 		bob.onSub = nil // never decides
 		bob.mu.Unlock()
 		start := time.Now()
-		_, err = a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
+		_, err = a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Hour, &n))
 		wantCode(t, err, 480)
 		if d := time.Since(start).Round(time.Second); d != decideTime {
 			t.Errorf("undecided for %v", d)
@@ -168,7 +168,7 @@ func TestNotifierForgetsTheDead(t *testing.T) {
 		alice, bob, a := pair(l)
 		ends, _ := agent(t, bob, "on")
 		var n notes
-		_, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
+		_, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Hour, &n))
 		must(t, err)
 		time.Sleep(time.Second)
 		alice.host.SetAddrs()
@@ -186,7 +186,7 @@ func TestSubscriptionExpiresAtTheNotifier(t *testing.T) {
 		alice, bob, a := pair(l)
 		ends, _ := agent(t, bob, "on")
 		var n notes
-		s, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, 2*time.Minute, &n))
+		s, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", 2*time.Minute, &n))
 		must(t, err)
 		time.Sleep(time.Second)
 		alice.host.SetAddrs() // no refresh gets through, no last NOTIFY either
@@ -211,7 +211,7 @@ func TestSubscriptionMoves(t *testing.T) {
 		alice, bob, a := pair(l)
 		agent(t, bob, "on")
 		var n notes
-		s, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
+		s, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Hour, &n))
 		must(t, err)
 		time.Sleep(time.Second)
 		alice.host.SetAddrs("10.9.0.1")
@@ -243,7 +243,7 @@ func TestSubscriptionAgainstScript(t *testing.T) {
 		}
 		done := make(chan result, 1)
 		subscribe := func() {
-			s, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Minute, &n))
+			s, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Minute, &n))
 			done <- result{s, err}
 		}
 		notify := func(sub wireMessage, tag string, cseq int, state, body string, extra ...string) {
@@ -324,7 +324,7 @@ func TestNotifiesStayInOrder(t *testing.T) {
 		_, bob, a := pair(l)
 		bob.onSub = func(s *ServerSubscription) { must(t, s.Accept(t.Context(), 200, 0)) }
 		var n notes
-		_, err := a.Subscribe(t.Context(), presence("sip:bob@10.0.0.2", t, time.Hour, &n))
+		_, err := a.Subscribe(t.Context(), presence(t, "sip:bob@10.0.0.2", time.Hour, &n))
 		must(t, err)
 		time.Sleep(time.Second)
 		l.net.SetDefault(netsim.Path{Latency: 10 * ms, Loss: 0.3, Reorder: 0.3})

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
@@ -264,7 +265,9 @@ func (t *transactions) receiveNew(in *inbound) {
 	}
 	mk, isMerge := mergeKeyOf(in.req)
 	merged := isMerge && t.merged[mk] != nil
-	s := &serverTx{ServerTx: sipmsg.NewServerTx(key, in.req, in.conn, t.log), req: in.req, remote: in.remote, tag: newTag()}
+	s := &serverTx{
+		ServerTx: sipmsg.NewServerTx(key, in.req, in.conn, t.log), req: in.req, remote: in.remote, tag: newTag(),
+	}
 	t.servers[key] = s
 	if isMerge && !merged {
 		t.merged[mk] = s
@@ -378,8 +381,9 @@ func (s *serverTx) response(code int, reason string, body []byte, extra ...Heade
 	if code != 100 && tagOf(s.req.To()) == "" {
 		setTag(res, s.tag)
 	}
-	if via := res.Via(); via != nil && !via.Params.Has("rport") && !strings.EqualFold(via.Host, s.remote.Addr().String()) {
-		via.Params.Add("received", s.remote.Addr().String()) // RFC 3261 18.2.1
+	source := s.remote.Addr().String()
+	if via := res.Via(); via != nil && !via.Params.Has("rport") && !strings.EqualFold(via.Host, source) {
+		via.Params.Add("received", source) // RFC 3261 18.2.1
 	}
 	for _, h := range extra {
 		res.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 )
 
@@ -132,7 +133,7 @@ func (t *transports) serveDatagrams(ctx context.Context) {
 		if t.isClosed() {
 			return
 		}
-		t.log.Warn("UDP socket failed, opening it again", "err", err)
+		t.log.WarnContext(ctx, "UDP socket failed, opening it again", "err", err)
 		_ = pc.Close() // failed already
 		if !t.reopen(ctx, func() error {
 			n, err := t.net.ListenPacket(ctx, "udp", ":"+strconv.Itoa(int(t.port)))
@@ -168,7 +169,7 @@ func (t *transports) reopen(ctx context.Context, open func() error) bool {
 		if err == nil {
 			return true
 		}
-		t.log.Warn("cannot open socket", "err", err)
+		t.log.WarnContext(ctx, "cannot open socket", "err", err)
 	}
 }
 
@@ -189,9 +190,9 @@ func (t *transports) readDatagrams(pc net.PacketConn) error {
 		failures = 0
 		remote := addrPort(from)
 		if !remote.IsValid() || !looksLikeSIP(buf[:n]) {
-			if len(bytes.Trim(buf[:n], "\r\n\x00")) > 0 { // else a keep-alive (RFC 5626 3.5), which wants no answer on UDP
+			if len(bytes.Trim(buf[:n], "\r\n\x00")) > 0 {
 				t.junk.Add(1)
-			}
+			} // else a keep-alive (RFC 5626 3.5), which wants no answer on UDP
 			continue
 		}
 		msg, err := t.parser.ParseSIP(buf[:n])

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -185,7 +186,8 @@ func statusError(res *sipmsg.Response) *StatusError {
 // bodyType is the content type in lower case without parameters.
 func bodyType(msg interface {
 	ContentType() *sipmsg.ContentTypeHeader
-}) string {
+},
+) string {
 	ct := msg.ContentType()
 	if ct == nil {
 		return ""

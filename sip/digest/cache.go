@@ -10,12 +10,13 @@ import (
 	"sync"
 )
 
-// maxEntries bounds the cache: a phone has a handful of accounts, each with a registrar and a proxy or two. The entry that was
-// not used for the longest time makes room.
+// maxEntries bounds the cache: a phone has a handful of accounts, each with a registrar and a proxy or two. The
+// entry that was not used for the longest time makes room.
 const maxEntries = 128
 
-// Cache remembers challenges per key and realm and counts the uses of each nonce. The zero value is ready; it is safe for
-// concurrent use. The key names the account and the next hop, and says whether it was a 401 or a 407: see Key.
+// Cache remembers challenges per key and realm and counts the uses of each nonce. The zero value is ready; it
+// is safe for concurrent use. The key names the account and the next hop, and says whether it was a 401 or a
+// 407: see Key.
 type Cache struct {
 	mu      sync.Mutex
 	entries []*entry // least recently used first
@@ -38,8 +39,8 @@ func Key(account, nextHop string, proxy bool) string {
 	return kind + "|" + account + "|" + strings.ToLower(nextHop)
 }
 
-// Challenge stores the best challenge of every realm in the header values of one 401 or 407. It returns an error wrapping
-// ErrUnsupported when none can be answered.
+// Challenge stores the best challenge of every realm in the header values of one 401 or 407. It returns an
+// error wrapping ErrUnsupported when none can be answered.
 func (c *Cache) Challenge(key string, headers []string) error {
 	chosen := best(ParseChallenges(headers))
 	if len(chosen) == 0 {
@@ -64,9 +65,9 @@ func (c *Cache) Challenge(key string, headers []string) error {
 	return nil
 }
 
-// Rejected reports whether a 401 or 407 means that the user name or password is wrong: the refused request answered a fresh
-// challenge (sent is its Authorization value, "" for none) and the server does not call the nonce stale. When it is false,
-// Challenge and one more try are due. Call it before Challenge.
+// Rejected reports whether a 401 or 407 means that the user name or password is wrong: the refused request
+// answered a fresh challenge (sent is its Authorization value, "" for none) and the server does not call the
+// nonce stale. When it is false, Challenge and one more try are due. Call it before Challenge.
 func (c *Cache) Rejected(key, sent string, headers []string) bool {
 	cred, err := ParseCredentials(sent)
 	if err != nil {
@@ -85,20 +86,22 @@ func (c *Cache) Rejected(key, sent string, headers []string) bool {
 	return cred.NC <= 1
 }
 
-// Authorize gives the Authorization or Proxy-Authorization value for a request, from the newest challenge of the key; ok is
-// false when there is none yet. uri is the Request-URI as it goes on the wire. Each call uses up one nonce count.
+// Authorize gives the Authorization or Proxy-Authorization value for a request, from the newest challenge of
+// the key; ok is false when there is none yet. uri is the Request-URI as it goes on the wire. Each call uses up
+// one nonce count.
 func (c *Cache) Authorize(key, method, uri, user, password string, body []byte) (header string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.entries) - 1; i >= 0; i-- {
-		if c.entries[i].key == key {
+	for i, v := range slices.Backward(c.entries) {
+		if v.key == key {
 			return c.authorize(i, method, uri, user, password, body), true
 		}
 	}
 	return "", false
 }
 
-// AuthorizeRealm is Authorize for one realm: a request that crossed two proxies needs a header for each (RFC 3261 22.3).
+// AuthorizeRealm is Authorize for one realm: a request that crossed two proxies needs a header for each (RFC
+// 3261 22.3).
 func (c *Cache) AuthorizeRealm(key, realm, method, uri, user, password string, body []byte) (header string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,22 +112,22 @@ func (c *Cache) AuthorizeRealm(key, realm, method, uri, user, password string, b
 	return c.authorize(i, method, uri, user, password, body), true
 }
 
-// Realms lists the realms known for a key, newest first. A caller compares them with its account before it answers, so that a
-// stranger's challenge gets no digest of the password.
+// Realms lists the realms known for a key, newest first. A caller compares them with its account before it
+// answers, so that a stranger's challenge gets no digest of the password.
 func (c *Cache) Realms(key string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []string
-	for i := len(c.entries) - 1; i >= 0; i-- {
-		if c.entries[i].key == key {
-			out = append(out, c.entries[i].ch.Realm)
+	for _, v := range slices.Backward(c.entries) {
+		if v.key == key {
+			out = append(out, v.ch.Realm)
 		}
 	}
 	return out
 }
 
-// Info takes the Authentication-Info value of a success: its nextnonce replaces the nonce of the newest challenge of the key
-// (RFC 7616 3.5), which saves the round trip of a stale one.
+// Info takes the Authentication-Info value of a success: its nextnonce replaces the nonce of the newest
+// challenge of the key (RFC 7616 3.5), which saves the round trip of a stale one.
 func (c *Cache) Info(key, header string) {
 	sections, err := parseSections("Digest " + header) // Authentication-Info has no scheme
 	if err != nil || len(sections) == 0 {
@@ -136,8 +139,8 @@ func (c *Cache) Info(key, header string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.entries) - 1; i >= 0; i-- {
-		if e := c.entries[i]; e.key == key {
+	for _, v := range slices.Backward(c.entries) {
+		if e := v; e.key == key {
 			if e.ch.Nonce != next {
 				e.ch.Nonce, e.uses, e.cnonce = next, 0, newCNonce()
 			}
@@ -162,7 +165,8 @@ func (c *Cache) authorize(i int, method, uri, user, password string, body []byte
 	qop, _ := e.ch.qop()
 	a, _ := algorithmOf(e.ch.Algorithm)
 	cred := Credentials{
-		Username: user, Realm: e.ch.Realm, Nonce: e.ch.Nonce, URI: uri, Algorithm: e.ch.Algorithm, Opaque: e.ch.Opaque, QOP: qop,
+		Username: user, Realm: e.ch.Realm, Nonce: e.ch.Nonce, URI: uri,
+		Algorithm: e.ch.Algorithm, Opaque: e.ch.Opaque, QOP: qop,
 	}
 	if qop != "" {
 		cred.NC = e.uses

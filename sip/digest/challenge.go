@@ -1,10 +1,11 @@
-// Package digest is HTTP Digest authentication as SIP uses it: RFC 7616 with RFC 8760 (SHA-256 and SHA-512-256 beside MD5) and
-// the older RFC 2617 and RFC 2069 forms that real servers still send. It serves package sip as a client and package server as
-// a server, and imports the standard library only.
+// Package digest is HTTP Digest authentication as SIP uses it: RFC 7616 with RFC 8760 (SHA-256 and SHA-512-256
+// beside MD5) and the older RFC 2617 and RFC 2069 forms that real servers still send. It serves package sip as
+// a client and package server as a server, and imports the standard library only.
 //
-// A client keeps one Cache. On a 401 or 407 it calls Cache.Rejected (the password is wrong, ask the person), then
-// Cache.Challenge with the header values, and repeats the request with the header of Cache.Authorize. Later requests to the
-// same next hop call Authorize first and so save the round trip of a challenge. A server keeps one Verifier.
+// A client keeps one Cache. On a 401 or 407 it calls Cache.Rejected (the password is wrong, ask the person),
+// then Cache.Challenge with the header values, and repeats the request with the header of Cache.Authorize.
+// Later requests to the same next hop call Authorize first and so save the round trip of a challenge. A server
+// keeps one Verifier.
 //
 // Passwords, digests and nonces are never logged nor put into errors.
 package digest
@@ -39,8 +40,8 @@ type Challenge struct {
 	Stale     bool     // the nonce was too old, the password is not wrong
 }
 
-// ParseChallenge reads the first Digest challenge of a header value. It accepts what real servers send: missing or needless
-// quotes, any case, spaces around "=", empty list elements, unknown parameters.
+// ParseChallenge reads the first Digest challenge of a header value. It accepts what real servers send: missing
+// or needless quotes, any case, spaces around "=", empty list elements, unknown parameters.
 func ParseChallenge(h string) (Challenge, error) {
 	all, err := parseAll(h)
 	if err != nil {
@@ -52,8 +53,8 @@ func ParseChallenge(h string) (Challenge, error) {
 	return all[0], nil
 }
 
-// ParseChallenges reads every Digest challenge of several header values, in their order. Values may hold several challenges
-// each (RFC 7235 4.1); other schemes and malformed values are passed over.
+// ParseChallenges reads every Digest challenge of several header values, in their order. Values may hold
+// several challenges each (RFC 7235 4.1); other schemes and malformed values are passed over.
 func ParseChallenges(headers []string) []Challenge {
 	var out []Challenge
 	for _, h := range headers {
@@ -79,14 +80,18 @@ func parseAll(h string) ([]Challenge, error) {
 		if !strings.EqualFold(s.scheme, "Digest") {
 			continue
 		}
-		c := Challenge{Opaque: s.get("opaque"), Algorithm: s.get("algorithm"), Stale: strings.EqualFold(s.get("stale"), "true")}
+		c := Challenge{
+			Opaque: s.get("opaque"), Algorithm: s.get("algorithm"),
+			Stale: strings.EqualFold(s.get("stale"), "true"),
+		}
 		var hasRealm, hasNonce bool
 		c.Realm, hasRealm = s.lookup("realm")
 		c.Nonce, hasNonce = s.lookup("nonce")
 		if !hasRealm || !hasNonce || c.Nonce == "" {
 			return nil, ErrMalformed
 		}
-		for _, q := range strings.FieldsFunc(s.get("qop"), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+		between := func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }
+		for _, q := range strings.FieldsFunc(s.get("qop"), between) {
 			c.QOP = append(c.QOP, strings.ToLower(q))
 		}
 		out = append(out, c)
@@ -113,8 +118,8 @@ func (c Challenge) String() string {
 	return b.String()
 }
 
-// qop gives the protection to use: auth before auth-int, "" for the RFC 2069 form; ok is false when only unknown ones are
-// offered. auth comes first because proxies that rewrite bodies (RTP relays) break auth-int.
+// qop gives the protection to use: auth before auth-int, "" for the RFC 2069 form; ok is false when only
+// unknown ones are offered. auth comes first because proxies that rewrite bodies (RTP relays) break auth-int.
 func (c Challenge) qop() (qop string, ok bool) {
 	switch {
 	case len(c.QOP) == 0:
@@ -169,15 +174,12 @@ func (s section) get(name string) string {
 	return v
 }
 
-// parseSections reads `Scheme a=b, c="d", Scheme2 …`: a token followed by "=" is a parameter, any other begins a scheme.
+// parseSections reads `Scheme a=b, c="d", Scheme2 …`: a token followed by "=" is a parameter, any other begins
+// a scheme.
 func parseSections(h string) ([]section, error) {
-	if len(h) > maxHeader {
+	control := func(r rune) bool { return r == 0x7f || r < ' ' && r != '\t' && r != '\r' && r != '\n' }
+	if len(h) > maxHeader || strings.ContainsFunc(h, control) {
 		return nil, ErrMalformed
-	}
-	for i := 0; i < len(h); i++ {
-		if h[i] == 0x7f || h[i] < ' ' && h[i] != '\t' && h[i] != '\r' && h[i] != '\n' {
-			return nil, ErrMalformed
-		}
 	}
 	var out []section
 	for {

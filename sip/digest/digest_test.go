@@ -71,12 +71,18 @@ func TestParseChallenge(t *testing.T) {
 		name, in string
 		want     Challenge
 	}{
-		{"RFC 3261 20.44", `Digest realm="atlanta.com", domain="sip:boxesbybob.com", qop="auth", nonce="f84f1cec41e6cbe5aea9c8e88d359", opaque="", stale=FALSE, algorithm=MD5`,
-			Challenge{Realm: "atlanta.com", Nonce: "f84f1cec41e6cbe5aea9c8e88d359", Algorithm: "MD5", QOP: []string{"auth"}}},
-		{"quotes missing and needless", `digest realm=asterisk,nonce=5f3a,algorithm="md5",qop=auth, stale="TRUE"`,
-			Challenge{Realm: "asterisk", Nonce: "5f3a", Algorithm: "md5", QOP: []string{"auth"}, Stale: true}},
-		{"spaces and empty elements", `Digest  realm = "a b" , , nonce= "n==" ,qop="auth, AUTH-INT",`,
-			Challenge{Realm: "a b", Nonce: "n==", QOP: []string{"auth", "auth-int"}}},
+		{
+			"RFC 3261 20.44", `Digest realm="atlanta.com", domain="sip:boxesbybob.com", qop="auth", nonce="f84f1cec41e6cbe5aea9c8e88d359", opaque="", stale=FALSE, algorithm=MD5`,
+			Challenge{Realm: "atlanta.com", Nonce: "f84f1cec41e6cbe5aea9c8e88d359", Algorithm: "MD5", QOP: []string{"auth"}},
+		},
+		{
+			"quotes missing and needless", `digest realm=asterisk,nonce=5f3a,algorithm="md5",qop=auth, stale="TRUE"`,
+			Challenge{Realm: "asterisk", Nonce: "5f3a", Algorithm: "md5", QOP: []string{"auth"}, Stale: true},
+		},
+		{
+			"spaces and empty elements", `Digest  realm = "a b" , , nonce= "n==" ,qop="auth, AUTH-INT",`,
+			Challenge{Realm: "a b", Nonce: "n==", QOP: []string{"auth", "auth-int"}},
+		},
 		{"comma and escape within quotes", `Digest realm="a, \"b\"", nonce="n"`, Challenge{Realm: `a, \"b\"`, Nonce: "n"}},
 		{"after another scheme", `Basic realm="x", Digest realm="y", nonce="n", opaque="o"`, Challenge{Realm: "y", Nonce: "n", Opaque: "o"}},
 		{"folded", "Digest realm=\"a\",\r\n nonce=\"n\"", Challenge{Realm: "a", Nonce: "n"}},

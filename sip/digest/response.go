@@ -124,7 +124,8 @@ func (c Credentials) expected(method, password string, body []byte) (response st
 	case "auth":
 		return a.hex(ha1, c.Nonce, fmt.Sprintf("%08x", c.NC), c.CNonce, c.QOP, a.hex(method, c.URI)), true
 	case "auth-int": // RFC 7616 3.4.3: an empty body counts as the empty string
-		return a.hex(ha1, c.Nonce, fmt.Sprintf("%08x", c.NC), c.CNonce, c.QOP, a.hex(method, c.URI, a.hex(string(body)))), true
+		ha2 := a.hex(method, c.URI, a.hex(string(body)))
+		return a.hex(ha1, c.Nonce, fmt.Sprintf("%08x", c.NC), c.CNonce, c.QOP, ha2), true
 	}
 	return "", false
 }

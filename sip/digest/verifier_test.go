@@ -95,8 +95,16 @@ func TestVerifyCounts(t *testing.T) {
 		qop  string
 		want error
 	}{
-		{1, "auth", nil}, {1, "auth", ErrStale}, {3, "auth", nil}, {2, "auth", nil}, {2, "auth", ErrStale}, {0, "auth", ErrStale},
-		{200, "auth", nil}, {100, "auth", ErrStale}, {199, "auth", nil}, {1, "", ErrStale},
+		{1, "auth", nil},
+		{1, "auth", ErrStale},
+		{3, "auth", nil},
+		{2, "auth", nil},
+		{2, "auth", ErrStale},
+		{0, "auth", ErrStale},
+		{200, "auth", nil},
+		{100, "auth", ErrStale},
+		{199, "auth", nil},
+		{1, "", ErrStale},
 	}
 	for i, s := range steps {
 		if err := try(s.nc, s.qop); !errors.Is(err, s.want) {

@@ -12,8 +12,8 @@ const (
 	maxCached = 1024
 	// maxTTL: a day-old answer is worse than a question on a phone that moves.
 	maxTTL = time.Hour
-	// negativeTTL is how long "there is none" is kept at most: long enough for the requests of one registration, short enough
-	// for a person who has just mended his zone.
+	// negativeTTL is how long "there is none" is kept at most: long enough for the requests of one
+	// registration, short enough for a person who has just mended his zone.
 	negativeTTL = 10 * time.Second
 )
 

@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// tryTimeout bounds one question to one server. resolv.conf's 5 s would hold a call for too long when the first server
-	// belongs to the network just left.
+	// tryTimeout bounds one question to one server. resolv.conf's 5 s would hold a call for too long when the
+	// first server belongs to the network just left.
 	tryTimeout = 2 * time.Second
-	// laterFamily is how long an answer of one address family waits for the other (RFC 8305 3 has 50 ms; slow links more).
+	// laterFamily is how long an answer of one address family waits for the other (RFC 8305 3 has 50 ms; slow
+	// links more).
 	laterFamily = 200 * time.Millisecond
 	// udpSize is the EDNS buffer of the DNS flag day 2020: no fragments.
 	udpSize = 1232
@@ -209,7 +210,7 @@ func negative(msg *dns.Msg) time.Duration {
 func (c *Client) exchange(ctx context.Context, conf *dns.ClientConfig, name string, qtype uint16) (*dns.Msg, error) {
 	query := new(dns.Msg).SetQuestion(name, qtype)
 	query.SetEdns0(udpSize, false)
-	last := error(errNoServers)
+	last := errNoServers
 	servers := conf.Servers[:min(len(conf.Servers), maxServers)]
 	for range min(max(conf.Attempts, 1), 3) {
 		for _, server := range servers {
@@ -265,7 +266,8 @@ func (c *Client) try(ctx context.Context, network, addr string, query *dns.Msg) 
 			return nil, err
 		}
 		if msg.Response && msg.Id == query.Id && len(msg.Question) == 1 &&
-			strings.EqualFold(msg.Question[0].Name, query.Question[0].Name) && msg.Question[0].Qtype == query.Question[0].Qtype {
+			strings.EqualFold(msg.Question[0].Name, query.Question[0].Name) &&
+			msg.Question[0].Qtype == query.Question[0].Qtype {
 			return msg, nil
 		}
 	}

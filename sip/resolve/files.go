@@ -96,9 +96,9 @@ func parseHosts(r io.Reader) (*hostsTable, error) {
 
 func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// searchNames gives the fully qualified names to ask for. As resolv.conf(5) has it, the search list is for names with fewer
-// than ndots dots; a name with enough dots is asked as it is only, because its SIP server must not turn out to be another host
-// of the local domain. The labels "_sip._udp." before a name do not count.
+// searchNames gives the fully qualified names to ask for. As resolv.conf(5) has it, the search list is for
+// names with fewer than ndots dots; a name with enough dots is asked as it is only, because its SIP server must
+// not turn out to be another host of the local domain. The labels "_sip._udp." before a name do not count.
 func searchNames(name string, conf *dns.ClientConfig) []string {
 	prefix, base := "", hostKey(name)
 	for strings.HasPrefix(base, "_") {

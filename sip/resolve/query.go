@@ -19,6 +19,8 @@ type query struct {
 }
 
 // services maps the NAPTR services of RFC 3263 4.1 to transports, and each transport to its SRV prefix.
+//
+//nolint:gochecknoglobals // constant table
 var services = [...]struct{ naptr, transport, srv string }{
 	{"SIP+D2U", "udp", "_sip._udp."},
 	{"SIP+D2T", "tcp", "_sip._tcp."},
@@ -30,8 +32,8 @@ func (q *query) usable(transport string) bool {
 	return slices.Contains(q.r.cfg.Transports, transport) && (!q.secure || transport == "tls")
 }
 
-// orDefault: with a numeric host or a port, and no transport given, it is UDP for sip and TLS for sips (RFC 3263 4.1); a
-// caller without UDP gets its best one.
+// orDefault: with a numeric host or a port, and no transport given, it is UDP for sip and TLS for sips (RFC
+// 3263 4.1); a caller without UDP gets its best one.
 func (q *query) orDefault(transport string) string {
 	switch {
 	case transport != "":
@@ -96,7 +98,7 @@ func (q *query) naptr(ctx context.Context, host string) (found bool, err error) 
 	records, err := q.r.naptr(patient, host)
 	cancel()
 	if err != nil {
-		return false, nil // absent or unanswered alike: SRV is next (RFC 3263 4.1)
+		return false, nil //nolint:nilerr // absent or unanswered alike: SRV is next (RFC 3263 4.1)
 	}
 	return q.followNAPTR(ctx, records)
 }
@@ -193,8 +195,9 @@ func (q *query) sorted() []Target {
 	return append(near, far...)
 }
 
-// The cached questions. Records are put in order when they come in, so that the choice among SRV weights holds for their time
-// to live: a phone that changed its registrar with every refresh would lose its nonces and flows.
+// The cached questions. Records are put in order when they come in, so that the choice among SRV weights holds
+// for their time to live: a phone that changed its registrar with every refresh would lose its nonces and
+// flows.
 
 func (r *Resolver) naptr(ctx context.Context, name string) ([]NAPTR, error) {
 	return ask(ctx, &r.cache, "naptr "+name, func() ([]NAPTR, time.Duration, error) {
@@ -222,8 +225,8 @@ func (r *Resolver) addr(ctx context.Context, name string) ([]netip.Addr, error) 
 	})
 }
 
-// orderSRV puts records in the order of RFC 2782: by priority, and within one at random by weight, zero weights last but not
-// never.
+// orderSRV puts records in the order of RFC 2782: by priority, and within one at random by weight, zero weights
+// last but not never.
 func orderSRV(records []SRV, random func(n int) int) []SRV {
 	rest := slices.Clone(records)
 	slices.SortStableFunc(rest, func(a, b SRV) int {

@@ -1,7 +1,9 @@
-// Package resolve finds where a SIP request goes: RFC 3263 with NAPTR, SRV (RFC 2782), A and AAAA. It serves package sip.
+// Package resolve finds where a SIP request goes: RFC 3263 with NAPTR, SRV (RFC 2782), A and AAAA. It serves
+// package sip.
 //
-// Make one Resolver with New over a DNS: System() asks the name servers of this computer, tests inject their own. Lookup gives
-// the targets in the order to try them; a caller goes on to the next one when a target does not answer (RFC 3263 4.3).
+// Make one Resolver with New over a DNS: System() asks the name servers of this computer, tests inject their
+// own. Lookup gives the targets in the order to try them; a caller goes on to the next one when a target does
+// not answer (RFC 3263 4.3).
 package resolve
 
 import (
@@ -38,7 +40,7 @@ const (
 type Target struct {
 	Transport  string         // "udp", "tcp" or "tls"
 	Addr       netip.AddrPort // never without a port
-	ServerName string         // what the certificate must be for with "tls" (RFC 5922 4: the domain of the URI), else ""
+	ServerName string         // what the certificate must be for with "tls" (RFC 5922 4: the URI's domain), else ""
 }
 
 // NAPTR is one NAPTR record (RFC 3403).
@@ -54,8 +56,9 @@ type SRV struct {
 	Port, Priority, Weight uint16
 }
 
-// DNS asks for records. Each method gives the records of one name with the time they may be kept; it returns an error wrapping
-// ErrNotFound when there are none, for which the time is also meant. Methods must be safe for concurrent use and end with ctx.
+// DNS asks for records. Each method gives the records of one name with the time they may be kept; it returns an
+// error wrapping ErrNotFound when there are none, for which the time is also meant. Methods must be safe for
+// concurrent use and end with ctx.
 type DNS interface {
 	NAPTR(ctx context.Context, name string) ([]NAPTR, time.Duration, error)
 	SRV(ctx context.Context, name string) ([]SRV, time.Duration, error)
@@ -67,7 +70,8 @@ type Config struct {
 	DNS        DNS             // required; System() is the real one
 	Transports []string        // those the caller can use, best first; default udp, tcp, tls
 	Rand       func(n int) int // 0 ≤ result < n, for the SRV weights; default math/rand/v2
-	// Reachable, when set, says whether this computer has a source address toward a destination. Targets without one come last.
+	// Reachable, when set, says whether this computer has a source address toward a destination. Targets
+	// without one come last.
 	Reachable func(netip.AddrPort) bool
 }
 
@@ -91,8 +95,9 @@ func New(cfg Config) *Resolver {
 // Forget empties the cache: another network may have other answers.
 func (r *Resolver) Forget() { r.cache.clear() }
 
-// Lookup gives the targets for a request to u, at least one when the error is nil. want is the transport an account insists on
-// ("udp", "tcp", "tls"), "" to follow the URI and the DNS. For a sips URI every target is "tls".
+// Lookup gives the targets for a request to u, at least one when the error is nil. want is the transport an
+// account insists on ("udp", "tcp", "tls"), "" to follow the URI and the DNS. For a sips URI every target is
+// "tls".
 func (r *Resolver) Lookup(ctx context.Context, u uri.URI, want string) ([]Target, error) {
 	targets, err := r.lookup(ctx, u, want)
 	if err != nil {
@@ -111,7 +116,7 @@ func (r *Resolver) lookup(ctx context.Context, u uri.URI, want string) ([]Target
 	if maddr := u.Params.Get("maddr"); maddr != "" { // RFC 3263 4: TARGET is maddr when present
 		host = maddr
 	}
-	if ip, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+	if ip, no := netip.ParseAddr(strings.Trim(host, "[]")); no == nil {
 		t := q.orDefault(transport)
 		q.add(t, ip, portOr(u.Port, t))
 		return q.targets, nil

@@ -42,7 +42,7 @@ func (z *zone) ask(ctx context.Context, question string) error {
 	}
 }
 
-func answer[T any](z *zone, ctx context.Context, question string, found []T) ([]T, time.Duration, error) {
+func answer[T any](ctx context.Context, z *zone, question string, found []T) ([]T, time.Duration, error) {
 	if err := z.ask(ctx, question); err != nil {
 		return nil, 0, err
 	}
@@ -53,15 +53,15 @@ func answer[T any](z *zone, ctx context.Context, question string, found []T) ([]
 }
 
 func (z *zone) NAPTR(ctx context.Context, name string) ([]NAPTR, time.Duration, error) {
-	return answer(z, ctx, "naptr "+name, z.naptr[name])
+	return answer(ctx, z, "naptr "+name, z.naptr[name])
 }
 
 func (z *zone) SRV(ctx context.Context, name string) ([]SRV, time.Duration, error) {
-	return answer(z, ctx, "srv "+name, z.srv[name])
+	return answer(ctx, z, "srv "+name, z.srv[name])
 }
 
 func (z *zone) Addr(ctx context.Context, name string) ([]netip.Addr, time.Duration, error) {
-	return answer(z, ctx, "addr "+name, z.addr[name])
+	return answer(ctx, z, "addr "+name, z.addr[name])
 }
 
 func ips(list ...string) []netip.Addr {

@@ -12,8 +12,8 @@ import (
 // keepLibrary is how long answers of the standard library are kept: it does not tell their time to live.
 const keepLibrary = 30 * time.Second
 
-// Library is the DNS of package net: it follows the rules of the operating system, but knows neither NAPTR nor times to live.
-// It serves Windows, mDNS names, and computers without /etc/resolv.conf.
+// Library is the DNS of package net: it follows the rules of the operating system, but knows neither NAPTR nor
+// times to live. It serves Windows, mDNS names, and computers without /etc/resolv.conf.
 type Library struct{ Resolver *net.Resolver } // nil: net.DefaultResolver
 
 var _ DNS = Library{}
@@ -64,8 +64,8 @@ func libraryError(err error) error {
 	return err
 }
 
-// fourFirst puts IPv4 before IPv6: the peers behind a SIP server mostly have IPv4 media only, and there is no happy-eyeballs
-// for SIP over UDP (RFC 7984 covers servers, not media).
+// fourFirst puts IPv4 before IPv6: the peers behind a SIP server mostly have IPv4 media only, and there is no
+// happy-eyeballs for SIP over UDP (RFC 7984 covers servers, not media).
 func fourFirst(ips []netip.Addr) {
 	slices.SortStableFunc(ips, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
 }

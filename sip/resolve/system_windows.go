@@ -1,4 +1,5 @@
 package resolve
 
-// System gives the DNS of this computer. Windows has no resolv.conf; its own resolver knows adapters, VPNs and the hosts file.
+// System gives the DNS of this computer. Windows has no resolv.conf; its own resolver knows adapters, VPNs and
+// the hosts file.
 func System() DNS { return Library{} }

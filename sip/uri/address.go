@@ -48,8 +48,8 @@ func (a Address) Name() string {
 	return a.URI.Host
 }
 
-// ParseAddress reads one element of a From, To, Contact, Route … header. Without angle brackets everything after the first ";"
-// belongs to the header (RFC 3261 20). "Contact: *" is not an address and gives an error.
+// ParseAddress reads one element of a From, To, Contact, Route … header. Without angle brackets everything
+// after the first ";" belongs to the header (RFC 3261 20). "Contact: *" is not an address and gives an error.
 func ParseAddress(s string) (Address, error) {
 	a, err := parseAddress(s)
 	if err != nil {
@@ -122,31 +122,32 @@ func headerParams(s string) (Params, error) {
 		}
 		s = s[end:]
 		if strings.HasPrefix(s, "=") {
-			s = strings.TrimLeft(s[1:], " \t")
-			if strings.HasPrefix(s, `"`) {
-				var ok bool
-				if p.Value, s, ok = unquote(s); !ok {
-					return nil, ErrAddress
-				}
-				p.Quoted = true
-				if s = strings.TrimLeft(s, " \t"); s != "" && s[0] != ';' {
-					return nil, ErrAddress
-				}
-			} else {
-				var value string
-				value, s, _ = cutKeep(s, ';')
-				p.Value = strings.TrimSpace(value)
-				if hasControl(p.Value) {
-					return nil, ErrAddress
-				}
+			var ok bool
+			if s, ok = p.readValue(strings.TrimLeft(s[1:], " \t")); !ok {
+				return nil, ErrAddress
 			}
 		}
 		out = append(out, p)
 	}
 }
 
-// SplitAddresses splits a header value at the commas that part its elements: not those inside quoted strings or angle
-// brackets. Empty elements are dropped. An unclosed quote or bracket keeps the rest together, and ParseAddress refuses it.
+// readValue reads what follows the "=", up to the next ";".
+func (p *Param) readValue(s string) (rest string, ok bool) {
+	if p.Quoted = strings.HasPrefix(s, `"`); !p.Quoted {
+		value, after, _ := cutKeep(s, ';')
+		p.Value = strings.TrimSpace(value)
+		return after, !hasControl(p.Value)
+	}
+	if p.Value, rest, ok = unquote(s); !ok {
+		return "", false
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	return rest, rest == "" || rest[0] == ';'
+}
+
+// SplitAddresses splits a header value at the commas that part its elements: not those inside quoted strings or
+// angle brackets. Empty elements are dropped. An unclosed quote or bracket keeps the rest together, and
+// ParseAddress refuses it.
 func SplitAddresses(header string) []string {
 	var out []string
 	start, quoted, angle := 0, false, false
@@ -232,7 +233,7 @@ func token(s string) string {
 	for i := 0; i < len(s); i++ {
 		if !isTokenChar(s[i]) {
 			return strings.Map(func(r rune) rune {
-				if r < 0x80 && isTokenChar(byte(r)) {
+				if r < 0x80 && isTokenChar(byte(r)) { //nolint:gosec // ASCII
 					return r
 				}
 				return -1

@@ -12,19 +12,29 @@ func TestParseAddress(t *testing.T) {
 		params                 Params
 		text                   string
 	}{
-		{"quoted", `"A. G. Bell" <sip:agb@bell-telephone.com> ;tag=a48s`, "A. G. Bell", "sip:agb@bell-telephone.com", Params{{Name: "tag", Value: "a48s"}},
-			`"A. G. Bell" <sip:agb@bell-telephone.com>;tag=a48s`},
-		{"tokens", `Anonymous  Caller <sip:c8oqz84zk7z@privacy.org>`, "Anonymous Caller", "sip:c8oqz84zk7z@privacy.org", nil,
-			`"Anonymous Caller" <sip:c8oqz84zk7z@privacy.org>`},
-		{"addr-spec: parameters are the header's", `sip:+12125551212@server.phone2net.com;tag=887s`, "", "sip:+12125551212@server.phone2net.com",
-			Params{{Name: "tag", Value: "887s"}}, `<sip:+12125551212@server.phone2net.com>;tag=887s`},
+		{
+			"quoted", `"A. G. Bell" <sip:agb@bell-telephone.com> ;tag=a48s`, "A. G. Bell", "sip:agb@bell-telephone.com",
+			Params{{Name: "tag", Value: "a48s"}},
+			`"A. G. Bell" <sip:agb@bell-telephone.com>;tag=a48s`,
+		},
+		{
+			"tokens", `Anonymous  Caller <sip:c8oqz84zk7z@privacy.org>`, "Anonymous Caller", "sip:c8oqz84zk7z@privacy.org", nil,
+			`"Anonymous Caller" <sip:c8oqz84zk7z@privacy.org>`,
+		},
+		{
+			"addr-spec: parameters are the header's", `sip:+12125551212@server.phone2net.com;tag=887s`, "", "sip:+12125551212@server.phone2net.com",
+			Params{{Name: "tag", Value: "887s"}},
+			`<sip:+12125551212@server.phone2net.com>;tag=887s`,
+		},
 		{"brackets: parameters are the URI's", `<sip:h;lr>`, "", "sip:h;lr", nil, `<sip:h;lr>`},
 		{"escaped quotes and brackets in the name", `"Bob \"<x>\\, y" <sip:bob@h>`, `Bob "<x>\, y`, "sip:bob@h", nil, `"Bob \"<x>\\, y" <sip:bob@h>`},
 		{"UTF-8 name", `Jürgen <sip:j@h>`, "Jürgen", "sip:j@h", nil, `"Jürgen" <sip:j@h>`},
 		{"no space", `"Bob"<sip:bob@h>`, "Bob", "sip:bob@h", nil, `"Bob" <sip:bob@h>`},
-		{"quoted parameter", `<sip:bob@h>;+sip.instance="<urn:uuid:1>";expires=60; q = 0.5`, "", "sip:bob@h",
+		{
+			"quoted parameter", `<sip:bob@h>;+sip.instance="<urn:uuid:1>";expires=60; q = 0.5`, "", "sip:bob@h",
 			Params{{Name: "+sip.instance", Value: "<urn:uuid:1>", Quoted: true}, {Name: "expires", Value: "60"}, {Name: "q", Value: "0.5"}},
-			`<sip:bob@h>;+sip.instance="<urn:uuid:1>";expires=60;q=0.5`},
+			`<sip:bob@h>;+sip.instance="<urn:uuid:1>";expires=60;q=0.5`,
+		},
 		{"flag", `<sip:bob@h>;isfocus`, "", "sip:bob@h", Params{{Name: "isfocus"}}, `<sip:bob@h>;isfocus`},
 		{"folded name", "\"Bob\r\n Smith\" <sip:bob@h>", "Bob   Smith", "sip:bob@h", nil, `"Bob   Smith" <sip:bob@h>`},
 	}

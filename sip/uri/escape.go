@@ -8,7 +8,7 @@ const (
 	userUnreserved    = "&=+$,;?/"
 	passwordReserved  = "&=+$,"
 	paramUnreserved   = "[]/:&+$"
-	tokenPunctuation  = "-.!%*_+`'~"
+	tokenPunctuation  = "-.!%*_+`'~" //nolint:gosec // no credential
 	reservedCharacter = ";/?:@&=+$," // RFC 2396 2.2: escaped and plain forms of these differ
 )
 
@@ -20,9 +20,11 @@ func isAlnum(c byte) bool {
 
 func isUnreserved(c byte) bool { return isAlnum(c) || strings.IndexByte(mark, c) >= 0 }
 func isUserChar(c byte) bool   { return isUnreserved(c) || strings.IndexByte(userUnreserved, c) >= 0 }
+
 func isPasswordChar(c byte) bool {
 	return isUnreserved(c) || strings.IndexByte(passwordReserved, c) >= 0
 }
+
 func isParamChar(c byte) bool { return isUnreserved(c) || strings.IndexByte(paramUnreserved, c) >= 0 }
 func isTokenChar(c byte) bool { return isAlnum(c) || strings.IndexByte(tokenPunctuation, c) >= 0 }
 
@@ -72,7 +74,7 @@ func unescape(s string) (out string, ok bool) {
 		if hi < 0 || lo < 0 {
 			return "", false
 		}
-		b = append(b, byte(hi<<4|lo))
+		b = append(b, byte(hi<<4|lo)) //nolint:gosec // two digits
 		i += 2
 	}
 	return string(b), true
@@ -100,8 +102,9 @@ func encoded(value, raw string, allowed func(byte) bool) string {
 	return escape(value, allowed)
 }
 
-// canonical rewrites an encoded part so that two spellings RFC 3261 19.1.4 holds equal become one string: escapes of reserved
-// characters stay (in upper case), every other escape is decoded and, where it must be, escaped again.
+// canonical rewrites an encoded part so that two spellings RFC 3261 19.1.4 holds equal become one string:
+// escapes of reserved characters stay (in upper case), every other escape is decoded and, where it must be,
+// escaped again.
 func canonical(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -109,7 +112,7 @@ func canonical(s string) string {
 		c, escaped := s[i], false
 		if c == '%' && i+2 < len(s) {
 			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi >= 0 && lo >= 0 {
-				c, escaped = byte(hi<<4|lo), true
+				c, escaped = byte(hi<<4|lo), true //nolint:gosec // two digits
 				i += 2
 			}
 		}

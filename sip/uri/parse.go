@@ -18,7 +18,8 @@ var (
 	ErrAddress = errors.New("bad name-addr")
 )
 
-// Parse reads a sip: or sips: URI (RFC 3261 19.1.1). White space around it is dropped. tel: and other schemes give ErrScheme.
+// Parse reads a sip: or sips: URI (RFC 3261 19.1.1). White space around it is dropped. tel: and other schemes
+// give ErrScheme.
 func Parse(s string) (URI, error) {
 	u, err := parse(strings.TrimSpace(s))
 	if err != nil {
@@ -42,8 +43,8 @@ func parse(s string) (URI, error) {
 		}
 	}
 	u := URI{Scheme: scheme}
-	// The first "@" ends the userinfo: neither user nor password may hold a plain one. A later one can only belong to the
-	// header part, where some phones forget to escape the Call-ID of a Replaces.
+	// The first "@" ends the userinfo: neither user nor password may hold a plain one. A later one can only
+	// belong to the header part, where some phones forget to escape the Call-ID of a Replaces.
 	if info, after, found := strings.Cut(rest, "@"); found {
 		if err := u.parseUserinfo(info); err != nil {
 			return URI{}, err
@@ -86,7 +87,7 @@ func (u *URI) parseUserinfo(info string) error {
 }
 
 func (u *URI) parseHostPort(s string) error {
-	host, port := s, ""
+	var host, port string
 	hasPort := false
 	if strings.HasPrefix(s, "[") { // RFC 3261 25.1 IPv6reference
 		end := strings.IndexByte(s, ']')
@@ -123,8 +124,8 @@ func (u *URI) parseHostPort(s string) error {
 	return nil
 }
 
-// validHostname accepts what resolvers accept: letters, digits, "-", ".", the "_" of real-world names, and any byte above
-// ASCII, because internationalised names are passed on as they are.
+// validHostname accepts what resolvers accept: letters, digits, "-", ".", the "_" of real-world names, and any
+// byte above ASCII, because internationalised names are passed on as they are.
 func validHostname(h string) bool {
 	if h == "" || len(h) > 255 || h[0] == '.' || strings.Contains(h, "..") {
 		return false

@@ -16,10 +16,10 @@ func sayf(format string, args ...any) error {
 	return &InputError{Sentence: fmt.Sprintf(format, args...)}
 }
 
-// FromUser reads what a person types or pastes into a dial field: "bob", "bob@info.test", "sip:bob@10.0.0.1:5070",
-// "+49 (0)30 12-34", "tel:+49301234", "<sip:bob@info.test>", `"Bob" <sip:bob@info.test>`, "10.0.0.7". A name or number
-// without a domain goes to defaultDomain ("info.test" or "info.test:5070"; "" when there is no account). The error is an
-// *InputError.
+// FromUser reads what a person types or pastes into a dial field: "bob", "bob@info.test",
+// "sip:bob@10.0.0.1:5070", "+49 (0)30 12-34", "tel:+49301234", "<sip:bob@info.test>", `"Bob"
+// <sip:bob@info.test>`, "10.0.0.7". A name or number without a domain goes to defaultDomain ("info.test" or
+// "info.test:5070"; "" when there is no account). The error is an *InputError.
 func FromUser(input, defaultDomain string) (URI, error) {
 	s := strings.TrimSpace(strings.Map(dropInvisible, input))
 	if s == "" {
@@ -39,7 +39,8 @@ func FromUser(input, defaultDomain string) (URI, error) {
 			number, _, _ := strings.Cut(rest, ";") // RFC 3966 parameters say nothing to our server
 			return FromUser(number, defaultDomain)
 		case "http", "https", "mailto", "xmpp", "h323", "skype", "im", "pres":
-			return URI{}, sayf("Peregrine cannot call %s: addresses. Type a SIP address such as bob@example.org.", strings.ToLower(scheme))
+			return URI{}, sayf("Peregrine cannot call %s: addresses. Type a SIP address such as bob@example.org.",
+				strings.ToLower(scheme))
 		}
 	}
 	return fromSIP("sip", s, defaultDomain)
@@ -94,15 +95,16 @@ func finish(scheme, userinfo, rest, typed string) (URI, error) {
 	case errors.Is(err, ErrPort):
 		return URI{}, sayf("The port at the end of %q must be a number from 1 to 65535.", shorten(typed))
 	case errors.Is(err, ErrHost):
-		return URI{}, sayf("%q is not a domain or an IP address. Type an address such as bob@example.org.", shorten(rest))
+		return URI{}, sayf("%q is not a domain or an IP address. Type an address such as bob@example.org.",
+			shorten(rest))
 	case errors.Is(err, ErrTooLong):
 		return URI{}, sayf("This address is too long.")
 	}
 	return URI{}, sayf("%q is not an address. Type one such as bob@example.org.", shorten(typed))
 }
 
-// isNumber reports whether s is a telephone number as people write it: an optional "+", digits, "*" and "#", and the visual
-// separators of RFC 3966 and of national habits.
+// isNumber reports whether s is a telephone number as people write it: an optional "+", digits, "*" and "#",
+// and the visual separators of RFC 3966 and of national habits.
 func isNumber(s string) bool {
 	digits := 0
 	for i, r := range s {

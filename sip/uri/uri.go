@@ -1,9 +1,10 @@
-// Package uri is the SIP and SIPS URI of RFC 3261 section 19.1, the name-addr around it (section 20.10) and the reading of
-// what a person types into a dial field. It is used by every package that names a party and imports the standard library only.
+// Package uri is the SIP and SIPS URI of RFC 3261 section 19.1, the name-addr around it (section 20.10) and the
+// reading of what a person types into a dial field. It is used by every package that names a party and imports
+// the standard library only.
 //
-// Order of calls: Parse what came over the wire, FromUser what came from a keyboard, ParseAddress what stood in a From, To or
-// Contact header; compare with Equal; write with String. All functions are pure and safe from any goroutine. Hostile input
-// gives an error, never a panic, and nothing longer than MaxLength is looked at.
+// Order of calls: Parse what came over the wire, FromUser what came from a keyboard, ParseAddress what stood in
+// a From, To or Contact header; compare with Equal; write with String. All functions are pure and safe from any
+// goroutine. Hostile input gives an error, never a panic, and nothing longer than MaxLength is looked at.
 package uri
 
 import (
@@ -12,11 +13,12 @@ import (
 	"strings"
 )
 
-// MaxLength is the longest URI or name-addr accepted, in bytes. Real ones stay below 300; 2 kB leaves room for a Refer-To with
-// an escaped Replaces header and still bounds the work per header.
+// MaxLength is the longest URI or name-addr accepted, in bytes. Real ones stay below 300; 2 kB leaves room for
+// a Refer-To with an escaped Replaces header and still bounds the work per header.
 const MaxLength = 2048
 
-// URI is a SIP or SIPS URI in its decoded parts. The zero value is no URI (IsZero). A URI made by hand needs Scheme and Host.
+// URI is a SIP or SIPS URI in its decoded parts. The zero value is no URI (IsZero). A URI made by hand needs
+// Scheme and Host.
 type URI struct {
 	Scheme   string // "sip" or "sips"
 	User     string // decoded; empty when absent
@@ -26,8 +28,8 @@ type URI struct {
 	Params   Params // in the order they came
 	Headers  string // what follows "?", still escaped; empty when absent
 
-	// rawUser and rawPassword keep a peer's own escaping where it differs from ours: "a%3Bb" and "a;b" decode alike and are
-	// different users (RFC 3261 19.1.4), and a Request-URI must go back as the peer wrote it.
+	// rawUser and rawPassword keep a peer's own escaping where it differs from ours: "a%3Bb" and "a;b" decode
+	// alike and are different users (RFC 3261 19.1.4), and a Request-URI must go back as the peer wrote it.
 	rawUser, rawPassword string
 }
 
@@ -96,8 +98,9 @@ func (u URI) Secure() bool { return u.scheme() == "sips" }
 // Transport is the transport parameter in lower case, "" when absent.
 func (u URI) Transport() string { return strings.ToLower(u.Params.Get("transport")) }
 
-// AOR is the address of record: scheme, user and host only, the host in lower case, the user in its own case because users are
-// case-sensitive (RFC 3261 19.1.4). A port stays only when it is not the default one of the scheme.
+// AOR is the address of record: scheme, user and host only, the host in lower case, the user in its own case
+// because users are case-sensitive (RFC 3261 19.1.4). A port stays only when it is not the default one of the
+// scheme.
 func (u URI) AOR() URI {
 	if u.IsZero() {
 		return URI{}

@@ -25,16 +25,24 @@ func TestParse(t *testing.T) {
 	}{
 		// RFC 3261 19.1.3
 		{"user and host", "sip:alice@atlanta.com", URI{Scheme: "sip", User: "alice", Host: "atlanta.com"}, ""},
-		{"password and parameter", "sip:alice:secretword@atlanta.com;transport=tcp", URI{Scheme: "sip", User: "alice", Password: "secretword",
-			Host: "atlanta.com", Params: Params{{Name: "transport", Value: "tcp"}}}, ""},
-		{"headers", "sips:alice@atlanta.com?subject=project%20x&priority=urgent", URI{Scheme: "sips", User: "alice", Host: "atlanta.com",
-			Headers: "subject=project%20x&priority=urgent"}, ""},
-		{"number with phone-context style", "sip:+1-212-555-1212:1234@gateway.com;user=phone", URI{Scheme: "sip", User: "+1-212-555-1212",
-			Password: "1234", Host: "gateway.com", Params: Params{{Name: "user", Value: "phone"}}}, ""},
+		{"password and parameter", "sip:alice:secretword@atlanta.com;transport=tcp", URI{
+			Scheme: "sip", User: "alice", Password: "secretword",
+			Host: "atlanta.com", Params: Params{{Name: "transport", Value: "tcp"}},
+		}, ""},
+		{"headers", "sips:alice@atlanta.com?subject=project%20x&priority=urgent", URI{
+			Scheme: "sips", User: "alice", Host: "atlanta.com",
+			Headers: "subject=project%20x&priority=urgent",
+		}, ""},
+		{"number with phone-context style", "sip:+1-212-555-1212:1234@gateway.com;user=phone", URI{
+			Scheme: "sip", User: "+1-212-555-1212",
+			Password: "1234", Host: "gateway.com", Params: Params{{Name: "user", Value: "phone"}},
+		}, ""},
 		{"no user", "sips:1212@gateway.com", URI{Scheme: "sips", User: "1212", Host: "gateway.com"}, ""},
 		{"numeric host", "sip:alice@192.0.2.4", URI{Scheme: "sip", User: "alice", Host: "192.0.2.4"}, ""},
-		{"method and escaped header", "sip:atlanta.com;method=REGISTER?to=alice%40atlanta.com", URI{Scheme: "sip", Host: "atlanta.com",
-			Params: Params{{Name: "method", Value: "REGISTER"}}, Headers: "to=alice%40atlanta.com"}, ""},
+		{"method and escaped header", "sip:atlanta.com;method=REGISTER?to=alice%40atlanta.com", URI{
+			Scheme: "sip", Host: "atlanta.com",
+			Params: Params{{Name: "method", Value: "REGISTER"}}, Headers: "to=alice%40atlanta.com",
+		}, ""},
 		{"semicolon in the user", "sip:alice;day=tuesday@atlanta.com", URI{Scheme: "sip", User: "alice;day=tuesday", Host: "atlanta.com"}, ""},
 		// others
 		{"scheme in capitals", "SIP:bob@Example.ORG", URI{Scheme: "sip", User: "bob", Host: "Example.ORG"}, "sip:bob@Example.ORG"},
