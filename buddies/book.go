@@ -31,6 +31,8 @@ func (e *Error) Error() string { return e.Sentence }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Problem is something about the file that the user should know.
+//
+//nolint:errname // a state that is shown, which only Open returns as an error
 type Problem struct {
 	Sentence string
 	Detail   string // what the reader found, with the line
@@ -83,8 +85,8 @@ func Open(path string, log *slog.Logger) (*Book, error) {
 	case err != nil:
 		b.damaged(err)
 		if backup, err := readBounded(b.backupPath()); err == nil {
-			if l, err := parseList(backup); err == nil {
-				b.list, b.data = l, backup
+			if good, err := parseList(backup); err == nil {
+				b.list, b.data = good, backup
 			}
 		}
 	case l != nil:
@@ -209,7 +211,7 @@ func (b *Book) RestoreBackup(ctx context.Context) error {
 	if err := b.write(nil, out); err != nil {
 		return saveError(err)
 	}
-	b.log.Info("buddy list restored, damaged file put aside", "file", aside)
+	b.log.InfoContext(ctx, "buddy list restored, damaged file put aside", "file", aside)
 	return b.reread(out)
 }
 

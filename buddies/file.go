@@ -41,7 +41,7 @@ func readBounded(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
 		return data, fmt.Errorf("read %s: %w", filepath.Base(path), err)
@@ -98,7 +98,7 @@ func replaceFile(path string, data []byte, mode os.FileMode, before func() error
 	if err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
-	defer os.Remove(tmp.Name()) // gone after the rename
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
 	_, err = tmp.Write(data)
 	if err == nil {
 		err = tmp.Chmod(mode)

@@ -40,7 +40,7 @@ func (b *Book) Run(ctx context.Context) error {
 				failures = nil
 				continue
 			}
-			b.log.Warn("watching the buddy list failed", "error", err) // an overflow, say: look now
+			b.log.WarnContext(ctx, "watching the buddy list failed", "error", err) // an overflow, say: look now
 			settle.Reset(settleTime)
 		case <-settle.C:
 			if b.reload() {

@@ -60,7 +60,7 @@ func ParseCPIM(data []byte) (*CPIM, error) {
 		case "content-transfer-encoding":
 			encoding = strings.ToLower(h.value)
 		case "content-length":
-			if n, err := strconv.Atoi(h.value); err == nil && n >= 0 && n < len(content) {
+			if n, no := strconv.Atoi(h.value); no == nil && n >= 0 && n < len(content) {
 				content = content[:n]
 			}
 		}

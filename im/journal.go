@@ -255,7 +255,7 @@ func (j *Journal) chat(peer uri.URI) (*chatFile, error) {
 	sum := sha256.Sum256([]byte(key))
 	path := filepath.Join(j.dir, hex.EncodeToString(sum[:12])+journalSuffix)
 	if _, err := os.Lstat(path); err == nil { // one that could not be read: keep it for whoever can mend it
-		if err := os.Rename(path, path+".unreadable"); err != nil {
+		if err = os.Rename(path, path+".unreadable"); err != nil {
 			return nil, fmt.Errorf("open message journal: %w", err)
 		}
 	} else if !errors.Is(err, os.ErrNotExist) {

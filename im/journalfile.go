@@ -73,7 +73,7 @@ func scan(path string, visit func(r record, ok bool) error) (size int64, err err
 	if err != nil {
 		return 0, fmt.Errorf("read message journal: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	in := bufio.NewReaderSize(f, 64<<10)
 	var line []byte
 	tooLong, length := false, int64(0)
@@ -173,8 +173,8 @@ func (c *chatFile) write(r record, sync bool) error {
 		return err
 	}
 	// Deleted or cut by somebody: what memory has, stays.
-	if info, err := os.Stat(c.path); err != nil || info.Size() < c.size {
-		if err := c.create(c.tail); err != nil {
+	if info, gone := os.Stat(c.path); gone != nil || info.Size() < c.size {
+		if err = c.create(c.tail); err != nil {
 			return err
 		}
 		c.count = len(c.tail)
@@ -246,7 +246,7 @@ func (c *chatFile) create(messages []Message) error {
 	if err != nil {
 		return fmt.Errorf("write message journal: %w", err)
 	}
-	defer os.Remove(tmp.Name()) // gone after the rename
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
 	out := bufio.NewWriter(tmp)
 	records := []record{{Chat: &chatHeader{Version: journalVersion, Peer: c.peer}}}
 	for i := range messages {

@@ -95,7 +95,7 @@ func New(cfg Config) (*Sessions, error) {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
 	for _, m := range waiting {
-		if c, err := s.chat(m.Peer); err == nil {
+		if c, no := s.chat(m.Peer); no == nil {
 			c.outbox = append(c.outbox, &outgoing{msg: m})
 		}
 	}

@@ -188,7 +188,7 @@ func TestOrder(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		var bobs []string
-		for _, s := range strings.Fields(c.wire.texts()) {
+		for s := range strings.FieldsSeq(c.wire.texts()) {
 			if strings.HasPrefix(s, "bob:") {
 				bobs = append(bobs, s)
 			}

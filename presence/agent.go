@@ -171,7 +171,6 @@ func (a *Agent) Handle(ctx context.Context, in Incoming) {
 	a.mu.Lock()
 	closed, full := a.closed, len(a.watchers) >= a.cfg.MaxWatchers
 	a.mu.Unlock()
-	decision := Block
 	switch {
 	case closed:
 		// We are leaving: what the proxy will say in a moment. Our own kind keeps its SUBSCRIBE on this answer.
@@ -181,12 +180,11 @@ func (a *Agent) Handle(ctx context.Context, in Incoming) {
 		a.reject(ctx, in, 406) // RFC 3261 21.4.7; the type is all we can produce
 		return
 	case full:
-		a.log.Warn("subscription refused: too many watchers", "remote", from.URI.String())
+		a.log.WarnContext(ctx, "subscription refused: too many watchers", "remote", from.URI.String())
 		a.reject(ctx, in, 503)
 		return
-	default:
-		decision = a.cfg.Authorize(from.URI)
 	}
+	decision := a.cfg.Authorize(from.URI)
 	if decision == Block {
 		a.reject(ctx, in, 403) // RFC 3856 6.6.2
 		return
@@ -208,7 +206,7 @@ func (a *Agent) accept(ctx context.Context, in Incoming, decision Decision) {
 		code = 202 // RFC 3856 6.6.1: accepted, not yet authorised
 	}
 	if err := in.Accept(ctx, code, expires); err != nil {
-		a.log.Info("subscription not accepted", "remote", w.from.URI.String(), "error", err)
+		a.log.InfoContext(ctx, "subscription not accepted", "remote", w.from.URI.String(), "error", err)
 		return
 	}
 	a.mu.Lock()
@@ -226,7 +224,7 @@ func (a *Agent) accept(ctx context.Context, in Incoming, decision Decision) {
 
 func (a *Agent) reject(ctx context.Context, in Incoming, code int) {
 	if err := in.Reject(ctx, code); err != nil {
-		a.log.Info("subscription refusal not sent", "remote", in.From().URI.String(), "error", err)
+		a.log.InfoContext(ctx, "subscription refusal not sent", "remote", in.From().URI.String(), "error", err)
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 //	answer to SUBSCRIBE or its refresh   shown                        next SUBSCRIBE
 //	2xx                                  as notified                  refreshed by the SIP stack
 //	404, 410, 480, 604                   offline                      kept: when the buddy is heard of (thesis 7.3.3);
-//	                                                                  at 0.25, 1, 4, 16 s when it had just been heard of
+//	                                                                  at 0.25, 1, 4, 16 s when it had just been
 //	481 to a refresh                     last, 30 s, then unknown     at once, as a new subscription
 //	403, 603, 607                        unknown: not allowed         4 h, or when the buddy subscribes
 //	405, 406, 415, 420, 489, 501         unknown: cannot tell         4 h, or when the buddy subscribes
@@ -481,5 +481,5 @@ func backoff(attempts int) time.Duration {
 
 // spread varies a time by ±25 %.
 func spread(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.75 + rand.Float64()/2))
+	return time.Duration(float64(d) * (0.75 + rand.Float64()/2)) //nolint:gosec // no secret
 }

@@ -132,7 +132,7 @@ func (a *Agent) send(ctx context.Context, wg *sync.WaitGroup, w *watcher) {
 	wg.Go(func() {
 		err := w.in.Notify(ctx, n)
 		if err != nil {
-			a.log.Info("watcher not notified", "remote", w.from.URI.String(), "error", err)
+			a.log.InfoContext(ctx, "watcher not notified", "remote", w.from.URI.String(), "error", err)
 		}
 		a.mu.Lock()
 		w.sending = false

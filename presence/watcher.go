@@ -328,7 +328,7 @@ func (w *Watcher) close(ctx context.Context, sub Subscription) {
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second) // a few retransmissions; nothing depends on it
 	defer cancel()
 	if err := sub.Close(ctx); err != nil {
-		w.log.Debug("un-subscribe failed", "error", err)
+		w.log.DebugContext(ctx, "un-subscribe failed", "error", err)
 	}
 }
 

@@ -29,7 +29,7 @@ func write(path string, data []byte, perm fs.FileMode, backup bool) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer os.Remove(tmp.Name()) // after the rename there is nothing left to remove
+	defer func() { _ = os.Remove(tmp.Name()) }() // after the rename there is nothing left to remove
 	if err := fill(tmp, data, perm); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -73,7 +73,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }() // only read
 	info, err := src.Stat()
 	if err != nil {
 		return err
