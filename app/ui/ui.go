@@ -88,6 +88,8 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	outer := ctx // its end closes the window; ctx ends with the window
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	a, restore := calm(a)
+	defer restore()
 	a.SetIcon(theme.AppIcon())
 	b := newUIBinder(ctx)
 	w := newWindow(a, e, b, o)

@@ -99,7 +99,12 @@ func (w *window) build() {
 
 // show shows a snapshot.
 func (w *window) show(s app.Snapshot) {
+	figures := w.shown && w.welcome == nil && page.OnlyFigures(w.snap, s)
 	w.snap, w.shown = s, true
+	if figures {
+		w.showFigures()
+		return
+	}
 	if m := theme.ParseMode(s.Settings["theme"]); m != w.mode {
 		w.mode = m
 		w.app.Settings().SetTheme(theme.New(m))
@@ -121,6 +126,15 @@ func (w *window) show(s app.Snapshot) {
 	if w.welcomed && w.view == viewNobody && len(s.Buddies) == 1 && !w.shell.Narrow() {
 		w.welcomed = false
 		w.Open(s.Buddies[0].Address) // after "just try it" nothing is left to look for
+	}
+}
+
+// showFigures shows a snapshot that differs from the last one in the figures of calls alone. They
+// come four times a second, and each part drawn anew costs the drawing of the whole window.
+func (w *window) showFigures() {
+	w.strips.Figures(w.snap)
+	if w.view == viewSettings {
+		w.settings.Levels(w.snap)
 	}
 }
 

@@ -89,6 +89,17 @@ func (s *Settings) Show(snap app.Snapshot) {
 		}
 	}
 	s.fill()
+	s.Levels(snap)
+	if snap.Audio.Problem != "" {
+		s.problem.show(sentence(snap.Audio.Problem), "")
+	} else {
+		s.problem.hide()
+	}
+	s.Root.Refresh()
+}
+
+// Levels shows how loud the call is, if there is one.
+func (s *Settings) Levels(snap app.Snapshot) {
 	calls := live(snap)
 	show(s.levels, len(calls) > 0)
 	if len(calls) > 0 {
@@ -96,12 +107,6 @@ func (s *Settings) Show(snap app.Snapshot) {
 		s.spoken.Set(q.LevelIn)
 		s.heard.Set(q.LevelOut)
 	}
-	if snap.Audio.Problem != "" {
-		s.problem.show(sentence(snap.Audio.Problem), "")
-	} else {
-		s.problem.hide()
-	}
-	s.Root.Refresh()
 }
 
 func sameAccounts(a, b []app.Account) bool {

@@ -71,11 +71,25 @@ func (s *Strips) Show(snap app.Snapshot, now time.Time) {
 	s.Root.Refresh()
 }
 
+// Figures takes over the figures of the live calls, where nothing else about them has changed. It is
+// called several times a second and draws only the bars, if they change; the rest waits for Tick.
+func (s *Strips) Figures(snap app.Snapshot) {
+	for _, c := range live(snap) {
+		if strip := s.strips[c.ID]; strip != nil {
+			strip.call = c
+			strip.bars.Set(c.Quality.Bars)
+		}
+	}
+}
+
 // Tick moves the clocks on; it is called about once a second while there is a call.
 func (s *Strips) Tick(now time.Time) {
 	for _, strip := range s.strips {
 		strip.tick(now)
 		strip.details.tick(strip.call)
+		if strip.details.root.Visible() {
+			strip.details.show(strip.call, now)
+		}
 	}
 }
 
@@ -110,6 +124,8 @@ type Strip struct {
 	netText *widget.Text
 	netSaid string
 	netAt   time.Time
+	now     time.Time // of the last tick
+	room    float32   // of the clock
 	digits  fyne.CanvasObject
 	details *callDetails
 	head    *fyne.Container
@@ -165,6 +181,7 @@ func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy 
 
 func (s *Strip) toggle(o fyne.CanvasObject) {
 	show(o, !o.Visible())
+	s.details.show(s.call, s.now)
 	s.Keypad.SetOn(s.digits.Visible())
 	s.act.Resize()
 }
@@ -278,11 +295,27 @@ func (s *Strip) networkTick(now time.Time) {
 	}
 }
 
-// tick writes the clock, or what the call is doing while it has none.
+// tick writes the clock, or what the call is doing while it has none. Only the clock is drawn anew:
+// its room is that of the widest digits, so that what follows it does not tremble.
 func (s *Strip) tick(now time.Time) {
+	s.now = now
 	s.state.SetText(callState(s.call, now))
 	s.networkTick(now)
-	s.head.Refresh()
+	if room := clockRoom(s.state.Text()); room != s.room {
+		s.room = room
+		s.head.Refresh()
+	}
+}
+
+// clockRoom is the width a clock and the word beside it need, whichever its digits are.
+func clockRoom(text string) float32 {
+	widest := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return '0' // the digits of the fonts at hand are of one width, or this is the widest
+		}
+		return r
+	}, text)
+	return fyne.MeasureText(widest, 13, fyne.TextStyle{}).Width + 1
 }
 
 // callState is the clock of a call with a word about it.
@@ -368,7 +401,7 @@ func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	}
 	x, end := float32(64), 64+room
 	put(l.name, x, 10, room, 22)
-	state := s.state.MinSize().Width
+	state := s.room
 	put(s.state, x, 34, min(state, room), 20)
 	x += state + 8
 	x = l.place(s.quality, x, end, 2)

@@ -1,5 +1,6 @@
 // Command gallery opens Peregrine's window on a fixture of package uitest, to look at it and to
-// click through it without an account or a network.
+// click through it without an account or a network. Its flags let things happen: a call comes in, a
+// message, the network goes. It can also write a processor profile.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -18,36 +20,85 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/uitest"
 )
 
-func main() {
-	name := flag.String("fixture", "buddies", "first, buddies, call, moving, incoming, two, failed, settings or many")
-	theme := flag.String("theme", "dark", "dark, light or system")
-	width := flag.Int("width", 1040, "of the window")
-	height := flag.Int("height", 720, "of the window")
-	ring := flag.Duration("ring", 0, "let a call come in after this time")
-	flag.Parse()
-	for _, f := range uitest.All(time.Now()) {
-		if f.Name == *name {
-			if err := open(f, *theme, fyne.NewSize(float32(*width), float32(*height)), *ring); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			return
-		}
-	}
-	fmt.Fprintln(os.Stderr, "There is no fixture", *name)
-	os.Exit(2)
+const appID = "io.github.peregrine_softphone.Gallery"
+
+// scene is what happens after the start; a zero duration: not at all.
+type scene struct {
+	theme              string
+	size               fyne.Size
+	ring, move, cancel time.Duration
+	write              time.Duration
+	live               bool
 }
 
-func open(f uitest.Fixture, theme string, size fyne.Size, ring time.Duration) error {
-	e := uitest.New(f, time.Now)
-	e.Change(func(s *app.Snapshot) { s.Settings["theme"] = theme })
-	if ring > 0 {
-		defer time.AfterFunc(ring, func() {
-			e.Change(func(s *app.Snapshot) {
-				s.Calls = append(s.Calls, uitest.Ringing(time.Now()))
-			})
-		}).Stop()
+func main() {
+	name := flag.String("fixture", "buddies", "first, buddies, call, moving, incoming, two, failed, settings or many")
+	var s scene
+	flag.StringVar(&s.theme, "theme", "dark", "dark, light or system")
+	width := flag.Int("width", 1040, "of the window")
+	height := flag.Int("height", 720, "of the window")
+	flag.DurationVar(&s.ring, "ring", 0, "let a call come in after this time")
+	flag.DurationVar(&s.cancel, "cancel", 0, "let the caller give up after this time")
+	flag.DurationVar(&s.move, "move", 0, "let the network of the calls go after this time, and come back as long after")
+	flag.DurationVar(&s.write, "write", 0, "let a message come in after this time")
+	flag.BoolVar(&s.live, "live", false, "let the figures of the calls change as those of real ones")
+	profile := flag.String("cpuprofile", "", "write a processor profile to this file")
+	flag.Parse()
+	s.size = fyne.NewSize(float32(*width), float32(*height))
+	if err := run(*name, s, *profile); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	a := fyneapp.NewWithID("io.github.peregrine_softphone.Gallery")
-	return ui.Run(context.Background(), a, e, ui.Options{Size: size, Open: f.Open, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+}
+
+func run(name string, s scene, profile string) error {
+	if profile != "" {
+		f, err := os.Create(profile) //nolint:gosec // the file the user names
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	for _, f := range uitest.All(time.Now()) {
+		if f.Name == name {
+			return open(f, s)
+		}
+	}
+	return fmt.Errorf("there is no fixture %s", name)
+}
+
+func open(f uitest.Fixture, s scene) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := uitest.New(f, time.Now)
+	e.Change(func(snap *app.Snapshot) { snap.Settings["theme"] = s.theme })
+	s.play(ctx, e)
+	if err := ui.Prepare(appID); err != nil {
+		return err
+	}
+	a := fyneapp.NewWithID(appID)
+	return ui.Run(ctx, a, e, ui.Options{Size: s.size, Open: f.Open, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+}
+
+// play lets things happen until ctx ends.
+func (s scene) play(ctx context.Context, e *uitest.Engine) {
+	after := func(d time.Duration, f func()) {
+		if d > 0 {
+			t := time.AfterFunc(d, f)
+			context.AfterFunc(ctx, func() { t.Stop() })
+		}
+	}
+	after(s.ring, func() {
+		e.Change(func(snap *app.Snapshot) { snap.Calls = append(snap.Calls, uitest.Ringing(time.Now())) })
+	})
+	after(s.cancel, func() { e.Cancel("8", "Chloé Nguyen gave up.") })
+	after(s.write, func() { e.Receive("sip:chloe@info.test", "On my way, five minutes.") })
+	after(s.move, func() { e.Network("Network gone, holding your call") })
+	after(2*s.move, func() { e.Network("Back on wlan0, 41 ms") })
+	if s.live {
+		go e.Live(ctx)
+	}
 }
