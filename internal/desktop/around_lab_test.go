@@ -79,7 +79,7 @@ func (w *walk) narrow() {
 	w.s.do("windowsize", "--sync", w.window, "420", "720")
 	await(w.t, "one column", func() bool {
 		img := w.inside()
-		return img.Rect.Dx() == 420 && img.RGBAAt(2, img.Rect.Dy()/3) == w.colors.window
+		return img.Rect.Dx() == 420 && like(img.RGBAAt(2, img.Rect.Dy()/3), w.colors.window)
 	})
 	w.keep("narrow", w.s.moving(w.window))
 	w.press("Escape")

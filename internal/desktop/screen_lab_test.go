@@ -296,7 +296,14 @@ func dark() palette {
 }
 
 func light() palette {
-	return palette{rgb(0xF8F9FB), rgb(0xFFFFFF), rgb(0xEDF0F3), rgb(0x2F6FED), rgb(0x1F9D57), rgb(0xC77700), rgb(0xD1343A)}
+	return palette{rgb(0xF6F7F9), rgb(0xFFFFFF), rgb(0xEDF0F3), rgb(0x2F6FED), rgb(0x1F9D57), rgb(0xC77700), rgb(0xD1343A)}
+}
+
+// like tells whether nobody would see a difference: 2 of 255 in each channel. The palette's nearest
+// colours differ by 4 and more.
+func like(a, b color.RGBA) bool {
+	near := func(x, y uint8) bool { return max(x, y)-min(x, y) <= 2 }
+	return near(a.R, b.R) && near(a.G, b.G) && near(a.B, b.B)
 }
 
 // spot is the box around all pixels of a colour within a part of a picture; empty when there are
@@ -307,7 +314,7 @@ func spot(img *image.RGBA, part image.Rectangle, c color.RGBA, least int) image.
 	part = part.Intersect(img.Rect)
 	for y := part.Min.Y; y < part.Max.Y; y++ {
 		for x := part.Min.X; x < part.Max.X; x++ {
-			if img.RGBAAt(x, y) == c {
+			if like(img.RGBAAt(x, y), c) {
 				box = box.Union(image.Rect(x, y, x+1, y+1))
 				n++
 			}
@@ -325,7 +332,7 @@ func runs(img *image.RGBA, line image.Rectangle, c color.RGBA, least int) []imag
 	var run image.Rectangle
 	for y := line.Min.Y; y < line.Max.Y; y++ {
 		for x := line.Min.X; x < line.Max.X; x++ {
-			if img.RGBAAt(x, y) == c {
+			if like(img.RGBAAt(x, y), c) {
 				run = run.Union(image.Rect(x, y, x+1, y+1))
 				continue
 			}
