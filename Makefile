@@ -50,8 +50,8 @@ race:
 	scripts/gotest.sh -race -tags "ci nolibopusfile" ./...
 
 # Real SIP software in network namespaces, and the network watcher on a real kernel.
-interop: deps
-	VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 30m $(ROOT) $(LAB)
+interop: build deps
+	PEREGRINECTL=$(CURDIR)/bin/peregrinectl VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 30m -count 1 $(ROOT) $(LAB)
 
 # The real window on an X server without a screen, used as a newcomer would (asks for root).
 DESKTOP = PEREGRINE_BIN=$(CURDIR)/bin VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 15m -count 1 $(ROOT)
@@ -64,9 +64,12 @@ screens: build deps
 	dir=$$(mktemp -d) && PEREGRINE_SCREENS=$$dir $(DESKTOP) -run TestNewcomer ./internal/desktop && \
 	  mkdir -p docs/screens && cp $$dir/*.png docs/screens/ && rm -rf "$$dir"
 
+# Peregrine beside baresip in one run (asks for root), then start, memory and idle, then the parts.
 bench: build deps
-	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
+	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
+	  -bench 'CallSetup|OpusCall' -benchtime 5x ./internal/lab
 	scripts/smoke.sh --bench
+	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
 
 # FUZZTIME=5m make fuzz
 fuzz:

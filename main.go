@@ -54,6 +54,9 @@ func run(profile string, verbose bool) error {
 	if err != nil {
 		return err
 	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		_ = os.MkdirAll(cache, 0o700) // Fyne keeps icons there and wants the folder to exist
+	}
 	engine := make(chan error, 1)
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()

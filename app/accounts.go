@@ -330,6 +330,7 @@ func (e *Engine) accountLocked(a *account) Account {
 	}
 	if a.entry.Kind == AccountLAN {
 		out.Address = e.lanAddressLocked(a)
+		out.Contact = out.Address
 	}
 	if a.problem != nil {
 		out.State, out.Reason, out.Detail = AccountFailed, a.problem.Sentence, a.problem.Detail
