@@ -5,6 +5,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -111,3 +112,6 @@ func (p *linphoneTalker) hold(context.Context) error   { return p.p.Command("pau
 func (p *linphoneTalker) resume(context.Context) error { return p.p.Command("resume") }
 
 func (p *linphoneTalker) recorded(*testing.T) string { return p.recording }
+
+// sipAt is where a Peregrine on the host takes SIP.
+func sipAt(h *Host) netip.AddrPort { return netip.AddrPortFrom(h.Addr(), 5060) }
