@@ -20,10 +20,10 @@ type calmSettings struct {
 // ShowAnimations implements fyne.Settings.
 func (calmSettings) ShowAnimations() bool { return false }
 
-// calm makes the toolkit see the application without animations until restore is called.
-func calm(a fyne.App) (quiet fyne.App, restore func()) {
+// calm makes the toolkit see the application without animations until restore is called. Fyne
+// compares its settings when it starts, to follow those of the system: calm must come after that.
+func calm(a fyne.App) (restore func()) {
 	before := fyne.CurrentApp()
-	quiet = calmApp{a}
-	fyne.SetCurrentApp(quiet)
-	return quiet, func() { fyne.SetCurrentApp(before) }
+	fyne.SetCurrentApp(calmApp{a})
+	return func() { fyne.SetCurrentApp(before) }
 }

@@ -1,48 +1,55 @@
 package ui
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"fyne.io/fyne/v2"
 )
 
-// Prepare makes the folders in which the toolkit keeps what belongs to the application with the
-// given ID. It is to be called before the Fyne application is made.
-//
-// Peregrine keeps nothing in Fyne's preferences: its settings belong to the engine. Fyne makes the
-// file all the same, empty, fills it only when the program ends in order, and complains at the next
-// start when that did not happen; nor does it make the folders above its own.
+// Prepare makes the folder in which the toolkit keeps copies of pictures for the application with
+// the given ID; the toolkit does not make those above its own. It is to be called before the Fyne
+// application is made.
 func Prepare(id string) error {
-	cache, err := os.UserCacheDir()
+	dir, err := os.UserCacheDir()
 	if err != nil {
 		return fmt.Errorf("find the cache folder: %w", err)
 	}
-	config, err := os.UserConfigDir()
-	if err != nil {
-		return fmt.Errorf("find the configuration folder: %w", err)
-	}
-	return prepare(filepath.Join(cache, "fyne", id), filepath.Join(config, "fyne", id))
-}
-
-func prepare(cache, config string) error {
-	for _, dir := range []string{cache, config} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make the toolkit's folder: %w", err)
-		}
-	}
-	path := filepath.Join(config, "preferences.json")
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the toolkit's preferences: %w", err)
-	}
-	if len(bytes.TrimSpace(old)) > 0 {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte("{}\n"), 0o600); err != nil {
-		return fmt.Errorf("write the toolkit's preferences: %w", err)
+	if err := os.MkdirAll(filepath.Join(dir, "fyne", id), 0o700); err != nil {
+		return fmt.Errorf("make the toolkit's cache folder: %w", err)
 	}
 	return nil
 }
+
+// ownSettings takes the place of Fyne's preferences. Peregrine's settings belong to the engine and
+// lie in the profile; Fyne would all the same write an empty file of its own whenever the program
+// ends, half of it if it is killed then, watch that file, and complain about what it finds.
+type ownSettings struct{}
+
+var (
+	_ fyne.CloudProvider            = ownSettings{}
+	_ fyne.CloudProviderPreferences = ownSettings{}
+)
+
+// ProviderName implements fyne.CloudProvider.
+func (ownSettings) ProviderName() string { return "Peregrine" }
+
+// ProviderDescription implements fyne.CloudProvider.
+func (ownSettings) ProviderDescription() string { return "Settings are kept in the profile." }
+
+// ProviderIcon implements fyne.CloudProvider.
+func (ownSettings) ProviderIcon() fyne.Resource { return nil }
+
+// Setup implements fyne.CloudProvider.
+func (ownSettings) Setup(fyne.App) error { return nil }
+
+// Cleanup implements fyne.CloudProvider.
+func (ownSettings) Cleanup(fyne.App) {}
+
+// CloudPreferences implements fyne.CloudProviderPreferences: preferences that live as long as the
+// window.
+func (ownSettings) CloudPreferences(a fyne.App) fyne.Preferences { return inMemory{a.Preferences()} }
+
+// inMemory hides from Fyne that its preferences could be saved.
+type inMemory struct{ fyne.Preferences }

@@ -4,37 +4,41 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
 )
 
-func TestPrepare(t *testing.T) {
-	for _, tc := range []struct{ name, before, want string }{
-		{"first start", "-", "{}\n"},
-		{"killed before the preferences were written", "", "{}\n"},
-		{"blank", "\n", "{}\n"},
-		{"written", `{"a":1}`, `{"a":1}`},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			root := t.TempDir()
-			cache, config := filepath.Join(root, "cache", "fyne", "id"), filepath.Join(root, "config", "fyne", "id")
-			path := filepath.Join(config, "preferences.json")
-			if tc.before != "-" {
-				if err := os.MkdirAll(config, 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(tc.before), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := prepare(cache, config); err != nil {
-				t.Fatal(err)
-			}
-			got, err := os.ReadFile(path)
-			if err != nil || string(got) != tc.want {
-				t.Errorf("preferences: %q, %v; want %q", got, err, tc.want)
-			}
-			if info, err := os.Stat(cache); err != nil || !info.IsDir() {
-				t.Errorf("no folder for the cache: %v", err)
-			}
-		})
+func TestPrepareMakesTheCacheFolder(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "not", "there")
+	t.Setenv("XDG_CACHE_HOME", root)
+	t.Setenv("HOME", root)
+	t.Setenv("LocalAppData", root)
+	for range 2 { // the second time it is there
+		if err := Prepare("id"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "fyne", "id")); err != nil || !info.IsDir() {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+func TestCalmAppHasNoAnimations(t *testing.T) {
+	a := test.NewTempApp(t)
+	restore := calm(a)
+	if fyne.CurrentApp().Settings().ShowAnimations() {
+		t.Error("the toolkit is to draw animations")
+	}
+	if fyne.CurrentApp().Driver() != a.Driver() {
+		t.Error("the driver is another")
+	}
+	restore()
+	if fyne.CurrentApp() != fyne.App(a) {
+		t.Error("the application was not put back")
 	}
 }

@@ -88,15 +88,17 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	outer := ctx // its end closes the window; ctx ends with the window
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a, restore := calm(a)
-	defer restore()
+	a.SetCloudProvider(ownSettings{})
 	a.SetIcon(theme.AppIcon())
 	b := newUIBinder(ctx)
 	w := newWindow(a, e, b, o)
 	if o.Open != "" {
 		w.Open(o.Open)
 	}
+	restore := func() {}
 	a.Lifecycle().SetOnStarted(func() {
+		restore = calm(a)
+		w.refocus()
 		b.start(e, w.show, w.tick)
 		if o.Started != nil {
 			o.Started()
@@ -109,6 +111,7 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	stop := quitWith(outer, a)
 	w.win.ShowAndRun()
 	stop() // the application is gone, there is nothing left to quit
+	restore()
 	cancel()
 	b.wait()
 	return nil

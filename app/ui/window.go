@@ -324,6 +324,16 @@ func (w *window) Menu(items []*fyne.MenuItem, at fyne.Position) {
 // Focus implements page.Actions.
 func (w *window) Focus(f fyne.Focusable) { w.win.Canvas().Focus(f) }
 
+// refocus takes the focus away and gives it back, so that a field that got it before the window
+// was shown stops what it has begun.
+func (w *window) refocus() {
+	c := w.win.Canvas()
+	if f := c.Focused(); f != nil {
+		c.Unfocus()
+		c.Focus(f)
+	}
+}
+
 // Resize implements page.Actions.
 func (w *window) Resize() {
 	w.shell.Refresh()
