@@ -40,6 +40,7 @@ type PhoneConfig struct {
 	User    string            // registers User at Domain; empty: no account
 	Domain  Domain            //
 	Proxy   string            // for the account; empty: by DNS
+	Account []string          // more words for `account add`: "--transport", "tcp"
 	Set     map[string]string // settings: "audio.input": "file:…"
 	Profile map[string]string // files put into the profile before the start, by name
 }
@@ -188,7 +189,7 @@ func (h *Host) StartPhone(ctx context.Context, cfg PhoneConfig) (*Phone, error) 
 	if cfg.User == "" {
 		return p, nil
 	}
-	if err := p.AddAccount(ctx, cfg.User+"@"+cfg.Domain.Name, Password(cfg.User), cfg.Proxy); err != nil {
+	if err := p.AddAccount(ctx, cfg.User+"@"+cfg.Domain.Name, Password(cfg.User), cfg.Proxy, cfg.Account...); err != nil {
 		return nil, err
 	}
 	_, err := p.WaitEvent(ctx, 0, "registered", func(e PhoneEvent) bool {
@@ -247,12 +248,13 @@ func ask[T any](ctx context.Context, p *Phone, words ...string) (T, error) {
 }
 
 // AddAccount adds an account with its password in the profile's file: namespaces have no keyring.
-func (p *Phone) AddAccount(ctx context.Context, address, password, proxy string) error {
+// more are further words of the verb.
+func (p *Phone) AddAccount(ctx context.Context, address, password, proxy string, more ...string) error {
 	words := []string{"account", "add", address, "--password-stdin", "--password-store", "file"}
 	if proxy != "" {
 		words = append(words, "--proxy", proxy)
 	}
-	_, err := p.Verb(ctx, password+"\n", words...)
+	_, err := p.Verb(ctx, password+"\n", append(words, more...)...)
 	return err
 }
 

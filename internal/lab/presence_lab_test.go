@@ -3,6 +3,8 @@
 package lab
 
 import (
+	"net/netip"
+	"regexp"
 	"testing"
 	"time"
 )
@@ -146,4 +148,58 @@ func TestPresenceA4(t *testing.T) {
 	must(t, err)
 	_, err = alice.WaitBuddy(within(t, atOnce), carol.AOR, "offline")
 	must(t, err)
+}
+
+// TestPresenceFetch: somebody asks once (SUBSCRIBE with Expires 0), and polls: each time one NOTIFY
+// with the present state, which ends the subscription (RFC 6665 4.4.3).
+func TestPresenceFetch(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, Config{})
+	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info})
+	capture, err := alice.Host.Capture()
+	must(t, err)
+	for _, state := range fetched {
+		must(t, alice.Do(t.Context(), "presence", "set", state.status))
+		time.Sleep(300 * time.Millisecond) // the agent tells of at most one change in 250 ms
+		fetch(t, l, alice, state.status, state.want)
+	}
+	// A change after the last fetch concerns nobody.
+	notified := countSIP(capture.Packets(), regexp.MustCompile(`^NOTIFY `))
+	must(t, alice.Do(t.Context(), "presence", "set", "lunch"))
+	time.Sleep(700 * time.Millisecond)
+	packets, err := capture.Stop()
+	must(t, err)
+	if n := countSIP(packets, regexp.MustCompile(`^NOTIFY `)); n != notified || n != len(fetched) {
+		t.Errorf("%d NOTIFYs for %d fetches, and %d after another change", notified, len(fetched), n)
+	}
+}
+
+// fetched are states and what a fetcher must find.
+var fetched = []struct{ status, want string }{
+	{"online", `<(?:\w+:)?basic>open<`},
+	{"away", `<\w*:?away */>`},
+	{"busy", `<\w*:?busy */>`},
+	{"offline", `<(?:\w+:)?basic>closed<`},
+}
+
+// fetch asks for alice's presence once and checks the NOTIFY.
+func fetch(t *testing.T, l *Lab, alice *Phone, status, want string) {
+	t.Helper()
+	s := startSipp(t, l.Correspondent(0), SippConfig{
+		Scenario: "subscribe", Name: "fetch-" + status, Remote: netip.AddrPortFrom(netip.MustParseAddr(Info.IP), 5060), Auth: "carol",
+		Keys: map[string]string{"me": "carol", "dom": Info.Name, "tgt": alice.AOR, "ev": "presence", "exp": "0"},
+	})
+	expect(t, s)
+	if !regexp.MustCompile(`(?s)NOTIFY .*\nSubscription-State: *terminated.*` + want).MatchString(s.Messages()) {
+		t.Errorf("fetched while %s: no NOTIFY with %s:\n%s", status, want, tail(s.Messages(), 2500))
+	}
+	now, err := ask[struct {
+		Self struct {
+			Watchers int `json:"watchers"`
+		} `json:"self"`
+	}](t.Context(), alice, "status")
+	must(t, err)
+	if now.Self.Watchers != 0 {
+		t.Errorf("a fetch left %d subscriptions behind", now.Self.Watchers)
+	}
 }

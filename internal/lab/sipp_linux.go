@@ -22,6 +22,7 @@ type SippConfig struct {
 	TCP      bool              // one TCP connection instead of UDP
 	Remote   netip.AddrPort    // where a caller sends to; invalid: it waits for calls
 	Keys     map[string]string // values of the scenario's own keys
+	Auth     string            // user for digest, who has the password of a lab user; empty: none
 	Runs     int               // calls until it ends, one after the other; 0: 1
 	Limit    time.Duration     // it fails when it takes longer; 0: 20 s
 }
@@ -75,6 +76,9 @@ func (cfg SippConfig) argv(s *Sipp, scenario string) []string {
 		"-timeout", strconv.Itoa(int(cfg.Limit.Seconds())), "-timeout_error",
 		// What the scenario does not expect fails it; sipp says nothing of its own then.
 		"-default_behaviors", "abortunexp",
+	}
+	if cfg.Auth != "" {
+		argv = append(argv, "-au", cfg.Auth, "-ap", Password(cfg.Auth))
 	}
 	for _, key := range slices.Sorted(maps.Keys(cfg.Keys)) {
 		argv = append(argv, "-key", key, cfg.Keys[key])
