@@ -134,9 +134,14 @@ func newAccount(spec AccountSpec) (*account, error) {
 		return nil, err
 	}
 	switch spec.Transport {
-	case "", "udp", "tcp", "tls":
+	case "", "udp", "tcp":
+	case "tls":
+		return nil, notYet("TLS")
 	default:
 		return nil, userErrorf("The transport can be udp, tcp or tls, not %q.", spec.Transport)
+	}
+	if aor.Scheme == "sips" {
+		return nil, notYet("TLS, which sips: addresses ask for,")
 	}
 	if spec.Proxy != "" {
 		if _, err := parseProxy(spec.Proxy); err != nil {
