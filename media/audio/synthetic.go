@@ -3,7 +3,6 @@ package audio
 import (
 	"context"
 	"math"
-	"time"
 )
 
 // toneLevel is the amplitude of the tone: -12 dB of full scale, loud and far from clipping in any codec.
@@ -24,13 +23,17 @@ var (
 // Record implements Recorder.
 func (t toneRecorder) Record(ctx context.Context, push func(frame []int16)) error {
 	frame := make([]int16, FrameSamples)
-	phase, step := 0.0, t.hz/Rate // in turns, kept below 1 so that it never loses precision
-	return pace(ctx, time.Now(), func(int64) error {
+	phase, perFrame := 0.0, t.hz*FrameSamples/Rate // in turns, kept below 1 so that it never loses precision
+	stepSin, stepCos := math.Sincos(2 * math.Pi * t.hz / Rate)
+	return beats(ctx, func() error {
+		// A turning pointer, set anew for each frame: a sine per sample would cost as much as a codec.
+		y, x := math.Sincos(2 * math.Pi * phase)
 		for i := range frame {
-			frame[i] = int16(math.Round(toneLevel * math.Sin(2*math.Pi*phase)))
-			phase += step
-			phase -= math.Floor(phase)
+			frame[i] = int16(math.Round(toneLevel * y))
+			x, y = x*stepCos-y*stepSin, y*stepCos+x*stepSin
 		}
+		phase += perFrame
+		phase -= math.Floor(phase)
 		push(frame)
 		return nil
 	})
@@ -39,7 +42,7 @@ func (t toneRecorder) Record(ctx context.Context, push func(frame []int16)) erro
 // Record implements Recorder.
 func (noneDevice) Record(ctx context.Context, push func(frame []int16)) error {
 	frame := make([]int16, FrameSamples)
-	return pace(ctx, time.Now(), func(int64) error {
+	return beats(ctx, func() error {
 		clear(frame) // push may have written into it
 		push(frame)
 		return nil
@@ -49,7 +52,7 @@ func (noneDevice) Record(ctx context.Context, push func(frame []int16)) error {
 // Play implements Player.
 func (noneDevice) Play(ctx context.Context, pull func(frame []int16)) error {
 	frame := make([]int16, FrameSamples)
-	return pace(ctx, time.Now(), func(int64) error {
+	return beats(ctx, func() error {
 		pull(frame)
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,13 +72,14 @@ func TestPaceSkipsLongStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+FrameTime/2)
 		defer cancel()
-		frames, burst, last := 0, 0, time.Now()
+		frames, burst, largest, last := 0, 0, 0, time.Now()
 		if err := (noneDevice{}).Play(ctx, func([]int16) {
 			if now := time.Now(); now.Equal(last) {
 				burst++
 			} else {
-				last = now
+				last, burst = now, 1
 			}
+			largest = max(largest, burst)
 			if frames++; frames == 100 {
 				time.Sleep(30 * time.Second)
 				last = time.Now()
@@ -85,8 +87,36 @@ func TestPaceSkipsLongStop(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if frames != 100+2900 || burst > 1 {
-			t.Errorf("%d frames with %d at once after 30 s of sleep, want 3000 and none", frames, burst)
+		if frames != 100+2900 || largest > int(beat/FrameTime) {
+			t.Errorf("%d frames with %d at once after 30 s of sleep, want 3000 and 2", frames, largest)
+		}
+	})
+}
+
+// TestBeatsMeet starts two devices at different moments: they wake up together.
+func TestBeatsMeet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		times := make(chan time.Time, 300)
+		note := func([]int16) { times <- time.Now() }
+		var devices sync.WaitGroup
+		for _, d := range []toneRecorder{{hz: 440}, {hz: 523.25}} {
+			time.Sleep(7 * time.Millisecond)
+			devices.Go(func() {
+				if err := d.Record(ctx, note); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		devices.Wait()
+		close(times)
+		moments := map[time.Time]int{}
+		for at := range times {
+			moments[at]++
+		}
+		if len(moments) > 50 {
+			t.Errorf("%d wake-ups in a second, want 50 at most", len(moments))
 		}
 	})
 }
