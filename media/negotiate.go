@@ -188,7 +188,7 @@ func (s *Session) configureSender(a sdp.Agreement) error {
 			return err
 		}
 	}
-	out.send = a.Send
+	out.send, out.fmtp = a.Send, first.Fmtp
 	out.eventType, out.eventClock = 0, 0
 	for _, e := range a.Events {
 		// RFC 4733 2.1: the clock of the audio where the peer has it, else whatever it takes.

@@ -239,29 +239,31 @@ func (s *Session) setProblem(which int, problem string) {
 }
 
 // runPacer stands in for missing devices: it sends silence so that NATs stay open and the peer hears no loss, and
-// takes sound so that the statistics go on. It also keeps NATs open while we may not send.
+// takes sound so that the statistics go on. It also keeps NATs open while we may not send. While both devices work
+// it wakes up only to see that they do: each wake-up of a process costs more than all that is done here.
 func (s *Session) runPacer(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-s.ready:
 	}
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
+	timer := time.NewTimer(frameTime)
+	defer timer.Stop()
 	silence, sink := make([]int16, deviceSamples), make([]int16, deviceSamples)
 	sent, pulled, alive := s.now(), s.now(), s.now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
 		now := s.now()
-		sent = stand(now, sent, time.Duration(s.lastPush.Load()), func() {
+		pushedAt, pulledAt := time.Duration(s.lastPush.Load()), time.Duration(s.lastPull.Load())
+		sent = stand(now, sent, pushedAt, func() {
 			s.stoodIn.Add(1)
 			s.tx.push(silence, now)
 		})
-		pulled = stand(now, pulled, time.Duration(s.lastPull.Load()), func() { s.rx.pull(sink, now) })
+		pulled = stand(now, pulled, pulledAt, func() { s.rx.pull(sink, now) })
 		s.observe(now)
 		if now-alive >= keepAlive {
 			alive = now
@@ -269,20 +271,25 @@ func (s *Session) runPacer(ctx context.Context) {
 				_ = s.rtp.write(nil, *to) // best effort
 			}
 		}
+		wait := min(pushedAt, pulledAt) + silent - now
+		if wait <= 0 {
+			wait = frameTime
+		}
+		timer.Reset(wait)
 	}
 }
 
-// stand calls frame as often as 10 ms have passed, while the device's last frame is long ago. due is the time to
-// which frames have been made; it returns the new one.
+// stand calls frame as often as 10 ms have passed since due, the time to which frames have been made, while the
+// device's last frame is long ago. It returns the new due; the pause before it is noticed is not made up for.
 func stand(now, due, device time.Duration, frame func()) time.Duration {
 	if now-device < silent {
-		return now
+		return device + silent - frameTime
 	}
 	// After a pause of the whole process the missed time is not made up for.
 	due = max(due, now-silent)
-	for now-due >= 10*time.Millisecond {
+	for now-due >= frameTime {
 		frame()
-		due += 10 * time.Millisecond
+		due += frameTime
 	}
 	return due
 }

@@ -15,6 +15,7 @@ import (
 const (
 	deviceRate    = 48000
 	deviceSamples = deviceRate / 100 // 10 ms
+	frameTime     = 10 * time.Millisecond
 
 	rtpHeader = 12 // bytes, without extensions or contributing sources (RFC 3550 5.1)
 
@@ -32,6 +33,7 @@ type outgoing struct {
 	encoder    codec.Encoder
 	down       *resample.Resampler // nil: the codec is at 48 kHz
 	packet     int                 // samples of a packet at the codec's rate
+	fmtp       string              // what the peer says about its decoder
 	send       bool                // the peer wants to hear us
 	eventType  uint8
 	eventClock int // ticks per second of telephone events; 0: the peer takes none
@@ -155,6 +157,10 @@ func (s *sender) push(frame []int16, now time.Duration) {
 func (s *sender) adopt() {
 	if s.next.payload != s.now.payload || s.next.encoder != s.now.encoder {
 		s.marker = true
+	}
+	if s.next.fmtp != s.now.fmtp || s.next.encoder != s.now.encoder {
+		// An encoder that does not take it goes on as it is: the peer can decode all of them.
+		_ = codec.Tune(s.next.encoder, s.next.fmtp)
 	}
 	s.now, s.next = *s.next, nil
 	s.pcm = s.pcm[:0]

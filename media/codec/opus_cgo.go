@@ -12,10 +12,7 @@ import (
 // Opus (RFC 6716, RTP: RFC 7587) by libopus.
 
 const (
-	opusRate       = 48000
-	opusComplexity = 5     // 0.57 ms of CPU per 20 ms; 10 costs twice that for a difference few hear at these rates
-	opusBitrate    = 32000 // fullband speech with FEC; RFC 7587 3.1.1 calls 28 to 40 kbit/s its sweet spot
-	opusLoss       = 10    // percent assumed until the network is known; at 5 libopus makes no FEC below 35 kbit/s
+	opusComplexity = 5 // 0.57 ms of CPU per 20 ms; 10 costs twice that for a difference few hear at these rates
 	opusUnit       = opusRate / 400
 )
 

@@ -165,3 +165,36 @@ func TestOpusFrameSize(t *testing.T) {
 		t.Errorf("Conceal of 100 samples: %v", err)
 	}
 }
+
+func TestOpusTune(t *testing.T) {
+	for _, tt := range []struct {
+		fmtp   string
+		copies bool
+		most   int // bits per second
+	}{
+		{"useinbandfec=1", true, 40000},
+		{"", false, 40000},
+		{"maxaveragebitrate=12000", false, 14000},
+	} {
+		t.Run(tt.fmtp, func(t *testing.T) {
+			_, enc, _ := open(t, "opus")
+			if err := Tune(enc, tt.fmtp); err != nil {
+				t.Fatal(err)
+			}
+			_, packets := opusStream(t, enc, 100)
+			size, copies := 0, 0
+			for _, p := range packets {
+				size += len(p)
+				if opusHasFEC(p) {
+					copies++
+				}
+			}
+			if rate := size * 8 * 50 / len(packets); rate > tt.most {
+				t.Errorf("%d bit/s, want %d at most", rate, tt.most)
+			}
+			if (copies > 10) != tt.copies {
+				t.Errorf("%d of %d packets with a copy", copies, len(packets))
+			}
+		})
+	}
+}
