@@ -52,6 +52,7 @@ func (w *window) addShortcuts() {
 // runKey runs a shortcut, unless the first start is still on.
 func (w *window) runKey(k key) {
 	if w.welcome == nil && w.shown {
+		w.closeDialog()
 		k.run()
 	}
 }
@@ -76,8 +77,11 @@ func (w *window) typedKey(ev *fyne.KeyEvent) {
 		switch {
 		case w.dialog != nil:
 			w.closeDialog()
+		case w.strips.Fold():
 		case w.view == viewSettings || w.view == viewAccount || w.shell.Narrow():
 			w.Back()
+		case w.view == viewChat && w.welcome == nil:
+			w.win.Canvas().Focus(w.chat.Composer)
 		}
 	}
 }
@@ -124,6 +128,8 @@ func (w *window) showKeys() {
 	rows = append(rows,
 		page.KeyRow{Keys: []string{"Enter"}, Does: lang.L("Send the message")},
 		page.KeyRow{Keys: []string{"Shift", "Enter"}, Does: lang.L("New line in the message")},
+		page.KeyRow{Keys: []string{"Tab"}, Does: lang.L("To the next part of the window")},
+		page.KeyRow{Keys: []string{"Esc"}, Does: lang.L("Close what is open")},
 		page.KeyRow{Keys: []string{"F1"}, Does: lang.L("These keys")},
 	)
 	w.dialog = fynewidget.NewModalPopUp(page.NewKeys(rows, w.closeDialog), w.win.Canvas())

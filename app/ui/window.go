@@ -64,6 +64,8 @@ type window struct {
 	welcomed   bool             // the first start was just done
 	rings      map[string]*ring // windows of incoming calls
 	dialog     *fynewidget.PopUp
+	unread     int                      // as written into the title
+	notify     func(title, text string) // to the system
 }
 
 func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
@@ -71,6 +73,7 @@ func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
 		app: a, engine: e, bind: b, opts: o, foreground: true, mode: theme.System,
 		marking: map[string]uint64{}, hungUp: map[string]bool{}, wasLive: map[string]bool{}, rings: map[string]*ring{},
 	}
+	w.notify = w.sendNotification
 	first := e.Snapshot() // so that the first picture is already the right one
 	w.mode = theme.ParseMode(first.Settings["theme"])
 	a.Settings().SetTheme(theme.New(w.mode))
@@ -99,6 +102,10 @@ func (w *window) build() {
 
 // show shows a snapshot.
 func (w *window) show(s app.Snapshot) {
+	if w.shown && s.Revision < w.snap.Revision {
+		return // it was on its way while a verb has shown a newer one
+	}
+	w.tellOfNews(w.snap, s)
 	figures := w.shown && w.welcome == nil && page.OnlyFigures(w.snap, s)
 	w.snap, w.shown = s, true
 	if figures {

@@ -36,7 +36,8 @@ func NewAddBuddy(act Actions, s app.Snapshot, address string, closed func()) *Ad
 	a.Group.PlaceHolder = lang.L("Favourites, Family, Team")
 	a.Submit = widget.NewButton("user-plus", lang.L("Add"), widget.AccentKind, a.submit)
 	a.Address.OnEnter, a.Name.OnEnter = a.submit, a.submit
-	a.Address.OnEscape, a.Name.OnEscape = closed, closed
+	escape := func() bool { closed(); return true }
+	a.Address.OnEscape, a.Name.OnEscape = escape, escape
 	head := container.NewBorder(nil, nil, nil, widget.NewIconButton("close", lang.L("Close"), widget.Plain, closed).Height(36),
 		widget.NewText(lang.L("Add a buddy"), widget.Style{Size: theme.SizeTitle, Bold: true}))
 	width := widget.Gap(0)

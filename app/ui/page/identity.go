@@ -31,7 +31,11 @@ func newIdentity(act Actions) *identity {
 	d.note = widget.NewEntry(lang.L("Add a note"))
 	d.note.OnEnter = d.saveNote
 	d.note.OnBlur = d.saveNote
-	d.note.OnEscape = func() { d.note.SetText(d.self.Note) }
+	d.note.OnEscape = func() bool {
+		changed := d.note.Text != d.self.Note
+		d.note.SetText(d.self.Note)
+		return changed
+	}
 	d.gear = widget.NewIconButton("settings", lang.L("Settings"), widget.Plain, act.ShowSettings).Height(36)
 	note := container.NewThemeOverride(d.note, theme.Inline())
 	d.root = container.New(&free{
@@ -59,7 +63,11 @@ func (d *identity) show(s app.Snapshot) {
 	p := glyph(s.Self.Status)
 	d.status.Set(widget.PresenceIcon(p), d.status.Label)
 	d.status.Tint(widget.PresenceColor(p))
-	d.status.SetText(PresenceWord(s.Self.Status))
+	word := PresenceWord(s.Self.Status)
+	if s.Self.Chosen == app.PresenceOffline {
+		word = choiceWord(s.Self.Chosen)
+	}
+	d.status.SetText(word)
 	d.status.Refresh()
 	if c := fyne.CurrentApp().Driver().CanvasForObject(d.note); c == nil || c.Focused() != d.note {
 		if d.note.Text != s.Self.Note {
@@ -70,13 +78,33 @@ func (d *identity) show(s app.Snapshot) {
 }
 
 func (d *identity) menu() {
-	items := make([]*fyne.MenuItem, 0, 6)
+	seen := fyne.NewMenuItem(d.seen(), nil)
+	seen.Disabled = true
+	items := []*fyne.MenuItem{seen, fyne.NewMenuItemSeparator()}
 	for _, p := range statuses() {
-		item := fyne.NewMenuItem(PresenceWord(p), func() { d.act.SetPresence(p, d.note.Text) })
+		item := fyne.NewMenuItem(choiceWord(p), func() { d.act.SetPresence(p, d.note.Text) })
+		item.Checked = p == d.self.Chosen
 		item.Icon = theme.Icon(widget.PresenceIcon(glyph(p)), widget.PresenceColor(glyph(p)))
 		items = append(items, item)
 	}
 	d.act.Menu(items, below(d.status))
+}
+
+// seen says what buddies see now.
+func (d *identity) seen() string {
+	what := PresenceWord(d.self.Status)
+	if d.self.Note != "" && d.self.Status != app.PresenceOffline {
+		what += " · " + widget.Shorten(oneLine(d.self.Note), theme.SizeText, false, 240)
+	}
+	return lang.L("Buddies see: {{.What}}", data{"What": what})
+}
+
+// choiceWord is a presence as one chooses it for oneself.
+func choiceWord(p app.Presence) string {
+	if p == app.PresenceOffline {
+		return lang.L("Appear offline")
+	}
+	return PresenceWord(p)
 }
 
 func (d *identity) saveNote() {

@@ -67,7 +67,7 @@ func (s *Sidebar) chatRow(c app.Chat) listRow {
 
 func (s *Sidebar) callRow(c app.Call) listRow {
 	return listRow{
-		kind: rowPerson, key: "call:" + c.ID, choose: func() { s.act.Open(c.Peer) },
+		kind: rowPerson, key: "call:" + c.ID, choose: func() { s.act.Open(c.Peer) }, action: func() { s.act.Call(c.Peer) },
 		second: func(at fyne.Position) {
 			_, buddy := findBuddy(s.snap, c.Peer)
 			s.act.Menu(personMenu(s.act, c.Peer, buddy), at)
@@ -76,7 +76,7 @@ func (s *Sidebar) callRow(c app.Call) listRow {
 			icon, color, line := callSummary(c)
 			return widget.Person{
 				Name: c.PeerName, Address: c.Peer, Presence: s.presenceOf(c.Peer), Line: line, LineIcon: icon,
-				LineColor: color, Time: clock(c.StartedAt, s.now),
+				LineColor: color, Alert: color == theme.Missed, Action: "phone", Time: clock(c.StartedAt, s.now),
 			}
 		},
 	}
@@ -86,13 +86,13 @@ func (s *Sidebar) callRow(c app.Call) listRow {
 func callSummary(c app.Call) (icon string, color fyne.ThemeColorName, line string) {
 	switch {
 	case c.AnsweredAt.IsZero() && c.Incoming:
-		return "call-missed", theme.Stop, lang.L("Missed call")
+		return "call-missed", theme.Missed, lang.L("Missed call")
 	case c.AnsweredAt.IsZero():
 		return "call-out", theme.Quiet, lang.L("Not answered")
 	}
-	icon = "call-out"
+	length := data{"Length": duration(c.EndedAt.Sub(c.AnsweredAt))}
 	if c.Incoming {
-		icon = "call-in"
+		return "call-in", theme.Good, lang.L("Incoming call, {{.Length}}", length)
 	}
-	return icon, theme.Good, lang.L("Call, {{.Length}}", data{"Length": duration(c.EndedAt.Sub(c.AnsweredAt))})
+	return "call-out", theme.Good, lang.L("Outgoing call, {{.Length}}", length)
 }

@@ -29,6 +29,7 @@ type listRow struct {
 	fold   string // rowGroup: the name to fold by; "": cannot be folded
 	person func() widget.Person
 	choose func()
+	action func() // of the icon at the right, if the person has one
 	second func(fyne.Position)
 }
 
@@ -70,7 +71,11 @@ func NewSidebar(act Actions) *Sidebar {
 	s.Search.Icon = theme.Icon("search", theme.Quiet)
 	s.Search.OnChanged = func(string) { s.searched() }
 	s.Search.OnEnter = s.chooseFirst
-	s.Search.OnEscape = func() { s.Search.SetText("") }
+	s.Search.OnEscape = func() bool {
+		typed := s.Search.Text != ""
+		s.Search.SetText("")
+		return typed
+	}
 	s.Search.OnMove = func(fyne.KeyName) { act.Focus(s.List) }
 	add := widget.NewIconButton("user-plus", lang.L("Add a buddy"), widget.Plain, func() { s.act.ShowAddBuddy("") }).Height(36)
 	s.List = widget.NewFeed(widget.FeedSource{
@@ -163,7 +168,7 @@ func (s *Sidebar) update(i int, o fyne.CanvasObject) {
 	case *widget.PersonRow:
 		p := row.person()
 		p.Focused = s.List.Cursor() == i
-		w.OnTapped, w.OnSecondary = row.choose, row.second
+		w.OnTapped, w.OnSecondary, w.OnAction = row.choose, row.second, row.action
 		w.Set(p)
 	}
 }

@@ -1,10 +1,12 @@
 package page
 
 import (
+	"image/color"
 	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
@@ -93,6 +95,15 @@ func (s *Strips) Tick(now time.Time) {
 	}
 }
 
+// Fold folds away what is unfolded under the strips, and tells whether there was anything.
+func (s *Strips) Fold() bool {
+	open := false
+	for _, strip := range s.strips {
+		open = strip.fold() || open
+	}
+	return open
+}
+
 // Strip returns the strip of a call, or nil.
 func (s *Strips) Strip(id string) *Strip { return s.strips[id] }
 
@@ -144,8 +155,8 @@ func newStrip(act Actions, id string) *Strip {
 	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
 	s.quality = widget.NewTap(lang.L("Quality of the call"), theme.Transparent, 8, widget.Sides(1, 1.5, 1, 1.5), s.bars, func() { s.toggle(s.details.root) })
 	open := widget.NewTap(lang.L("Show the person"), theme.Transparent, 8, widget.Insets{}, s.avatar, func() { act.Open(s.call.Peer) })
-	name := widget.NewClick(s.name, func() { act.Open(s.call.Peer) })
-	s.head = container.New(&stripLayout{s: s, open: open, name: name}, open, name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
+	ground := widget.NewClick(canvas.NewRectangle(color.Transparent), func() { act.Open(s.call.Peer) })
+	s.head = container.New(&stripLayout{s: s, open: open, ground: ground}, ground, open, s.name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
 	s.network = container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(100, 28) },
 		layout: func(z fyne.Size) {
@@ -191,6 +202,18 @@ func (s *Strip) ShowDetails(on bool) {
 	if s.details.root.Visible() != on {
 		s.toggle(s.details.root)
 	}
+}
+
+// fold folds away what is unfolded under the strip, and tells whether there was anything.
+func (s *Strip) fold() bool {
+	open := s.details.root.Visible() || s.digits.Visible()
+	show(s.details.root, false)
+	show(s.digits, false)
+	if open {
+		s.Keypad.SetOn(false)
+		s.act.Resize()
+	}
+	return open
 }
 
 // NetworkSays is the sentence about the network that is shown, or "".
@@ -256,14 +279,15 @@ func (s *Strip) showSwitches(c app.Call) {
 	} else {
 		s.Mute.Set("mic", lang.L("Mute"))
 	}
-	ground := theme.Surface
+	ground, ink := theme.Surface, theme.Text
 	if c.State == app.CallHeld {
-		ground = theme.Window
+		ground, ink = theme.Window, theme.Quiet
 	}
 	if c.State == app.CallIncoming {
 		ground = theme.TonalGood
 	}
 	s.card.SetColor(ground)
+	s.name.SetColor(ink)
 	s.avatar.SetGround(ground)
 }
 
@@ -367,9 +391,9 @@ func (s *Strip) moreMenu() {
 
 // stripLayout puts the buttons beside the words, or under them where there is no room.
 type stripLayout struct {
-	s    *Strip
-	open fyne.CanvasObject // the avatar, which leads to the person
-	name fyne.CanvasObject // the name, which does so too
+	s      *Strip
+	open   fyne.CanvasObject // the avatar, which leads to the person
+	ground fyne.CanvasObject // lies under all and does so too
 }
 
 const (
@@ -390,6 +414,7 @@ func (l *stripLayout) MinSize([]fyne.CanvasObject) fyne.Size {
 
 func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	s := l.s
+	put(l.ground, 0, 0, size.Width, size.Height)
 	put(l.open, 12, 12, 40, 40)
 	buttons := s.buttons.MinSize()
 	room := size.Width - 64 - 12
@@ -400,7 +425,7 @@ func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 		room -= buttons.Width + 12
 	}
 	x, end := float32(64), 64+room
-	put(l.name, x, 10, room, 22)
+	put(s.name, x, 10, room, 22)
 	state := s.room
 	put(s.state, x, 34, min(state, room), 20)
 	x += state + 8

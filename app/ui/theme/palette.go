@@ -62,6 +62,7 @@ func (b base) palette() palette {
 		TonalAccent:                            mix(b.surface, b.accent, 0.20),
 		TonalGood:                              mix(b.surface, b.good, 0.18),
 		TonalWarning:                           mix(b.surface, b.attention, 0.14),
+		Missed:                                 mix(b.stop, b.text, 0.25), // readable as small text, as stop is not
 		Transparent:                            color.NRGBA{},
 		Hairline:                               hairline,
 		Hover:                                  alpha(b.text, 0.06),

@@ -39,6 +39,7 @@ const (
 	Good         fyne.ThemeColorName = fynetheme.ColorNameSuccess
 	Attention    fyne.ThemeColorName = fynetheme.ColorNameWarning
 	Stop         fyne.ThemeColorName = fynetheme.ColorNameError
+	Missed       fyne.ThemeColorName = "missed"
 	Hairline     fyne.ThemeColorName = fynetheme.ColorNameSeparator
 	Hover        fyne.ThemeColorName = fynetheme.ColorNameHover
 	Selection    fyne.ThemeColorName = fynetheme.ColorNameSelection

@@ -39,6 +39,7 @@ func TestContrast(t *testing.T) {
 		{theme.Text, theme.Window}, {theme.Text, theme.Surface}, {theme.Text, theme.Raised}, {theme.Text, theme.Selection},
 		{theme.Text, theme.TonalGood}, {theme.Text, theme.TonalWarning}, {theme.Quiet, theme.Window}, {theme.Quiet, theme.Surface},
 		{theme.Quiet, theme.Raised}, {theme.OnAccent, theme.Accent}, {theme.QuietAccent, theme.Accent},
+		{theme.Missed, theme.Surface}, {theme.Missed, theme.Raised},
 		{theme.Surface, theme.Text}, // tooltips and switches that are on
 	}
 	marks := []struct{ ink, ground fyne.ThemeColorName }{ // icons: WCAG 2.1, 1.4.11

@@ -13,7 +13,7 @@ type Entry struct {
 	Label string // what screen readers say
 
 	OnEnter    func()                   // Enter
-	OnEscape   func()                   // Escape
+	OnEscape   func() bool              // Escape; true: used up
 	OnMove     func(name fyne.KeyName)  // Up and Down in a field of one line
 	OnBlur     func()                   // the focus went elsewhere
 	OnShortcut func(fyne.Shortcut) bool // true: used up
@@ -104,8 +104,7 @@ func (e *Entry) TypedKey(ev *fyne.KeyEvent) {
 			return
 		}
 	case fyne.KeyEscape:
-		if e.OnEscape != nil {
-			e.OnEscape()
+		if e.OnEscape != nil && e.OnEscape() {
 			return
 		}
 		forwardKey(e, ev)

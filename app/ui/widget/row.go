@@ -21,6 +21,8 @@ type Person struct {
 	Line          string // second line
 	LineIcon      string // before the second line; may be ""
 	LineColor     fyne.ThemeColorName
+	Alert         bool   // the second line has the colour of its icon
+	Action        string // icon at the right, below; may be ""
 	Time          string // right, above
 	Unread        int
 	Selected      bool // this person is open
@@ -32,6 +34,7 @@ type PersonRow struct {
 	fynewidget.BaseWidget
 	OnTapped    func()
 	OnSecondary func(at fyne.Position) // right click; may be nil
+	OnAction    func()                 // the icon at the right
 
 	p       Person
 	hovered bool
@@ -98,8 +101,13 @@ func (r *PersonRow) CreateRenderer() fyne.WidgetRenderer {
 		r: r, ground: canvas.NewRectangle(color.Transparent), avatar: NewAvatar(40, theme.Surface),
 		name: NewText("", Strong()), line: NewText("", Caption()), icon: NewIcon("", theme.Quiet, 14),
 		time:  NewText("", Style{Size: 11, Color: theme.Quiet, Align: fyne.TextAlignTrailing}),
-		badge: NewBadge(),
+		badge: NewBadge(), action: NewIcon("", theme.Good, 18),
 	}
+	x.press = NewClick(x.action, func() {
+		if r.OnAction != nil {
+			r.OnAction()
+		}
+	})
 	x.ground.CornerRadius = theme.RadiusField
 	x.Refresh()
 	return x
@@ -113,13 +121,15 @@ type personRenderer struct {
 	time       *Text
 	icon       *Icon
 	badge      *Badge
+	action     *Icon
+	press      *Click
 }
 
 func (x *personRenderer) Destroy()           {}
 func (x *personRenderer) MinSize() fyne.Size { return fyne.NewSize(180, PersonHeight) }
 
 func (x *personRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{x.ground, x.avatar, x.name, x.icon, x.line, x.time, x.badge}
+	return []fyne.CanvasObject{x.ground, x.avatar, x.name, x.icon, x.line, x.time, x.badge, x.press}
 }
 
 func (x *personRenderer) Layout(s fyne.Size) {
@@ -146,6 +156,11 @@ func (x *personRenderer) Layout(s fyne.Size) {
 		lineLeft += 18
 	}
 	lineRight := right
+	if x.r.p.Action != "" {
+		x.press.Move(fyne.NewPos(right-26, top+16)) // larger than its icon, to be hit easily
+		x.press.Resize(fyne.NewSize(34, 28))
+		lineRight -= 34
+	}
 	if badge.Width > 0 {
 		lineRight -= badge.Width + gap/2
 	}
@@ -176,6 +191,13 @@ func (x *personRenderer) Refresh() {
 		quiet = theme.Text
 	}
 	x.line.SetColor(quiet)
+	if p.Alert {
+		x.line.SetColor(p.LineColor)
+	}
+	x.press.Hidden = p.Action == ""
+	if p.Action != "" {
+		x.action.Set(p.Action, theme.Good)
+	}
 	x.line.SetText(p.Line)
 	x.time.SetText(p.Time)
 	x.icon.Hidden = p.LineIcon == ""
