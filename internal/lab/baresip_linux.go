@@ -29,6 +29,7 @@ const (
 type BaresipConfig struct {
 	User     string
 	Domain   Domain
+	LAN      bool     // no server: it is User at its host's address; Domain is not used
 	Manual   bool     // do not answer calls by itself
 	Codecs   []string // baresip's names with rates ("pcmu", "opus/48000/2"); empty: all it has
 	Source   string   // "aufile,PATH" in the codec's own rate and channels (Opus: 48 kHz stereo), "ausine,440"; empty: a tone
@@ -60,12 +61,16 @@ type BaresipEvent struct {
 	Param string    `json:"param"`
 }
 
-// StartBaresip starts baresip on the host and waits until it is registered. At most one per host
+// StartBaresip starts baresip on the host and waits until it is registered, or without a server until it runs. At most one per host
 // and user.
 func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, error) {
 	b := &Baresip{
 		Host: h, Dir: h.dir("baresip-" + cfg.User), AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name,
 		replies: map[string]chan string{},
+	}
+	if cfg.LAN {
+		cfg.Domain = Domain{Name: h.Addr().String()}
+		b.AOR = "sip:" + cfg.User + "@" + cfg.Domain.Name
 	}
 	if err := cfg.chooseSource(b.Dir); err != nil {
 		return nil, err
@@ -92,6 +97,9 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 	h.lab.adopt(b.proc)
 	if err := b.connect(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.LAN { // the control connection comes after its SIP sockets
+		return b, nil
 	}
 	if _, err := b.WaitLog(ctx, 0, `200 OK.*\[\d+ binding|registered successfully`); err != nil {
 		return nil, err
@@ -126,6 +134,9 @@ func (c BaresipConfig) account() string {
 	interval := c.Interval
 	if interval == 0 {
 		interval = 600
+	}
+	if c.LAN {
+		interval = 0 // it never registers
 	}
 	account := fmt.Sprintf("<sip:%s@%s;transport=udp>;auth_user=%s;auth_pass=%s;regint=%d",
 		c.User, c.Domain.Name, c.User, Password(c.User), interval)

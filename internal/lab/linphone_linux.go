@@ -16,6 +16,7 @@ import (
 type LinphoneConfig struct {
 	User     string
 	Domain   Domain
+	LAN      bool   // no server: it is User at its host's address; Domain is not used
 	Manual   bool   // do not answer calls by itself
 	Play     string // WAV file it sends instead of a microphone; empty: silence
 	Codecs   []LinphoneCodec
@@ -39,12 +40,16 @@ type Linphone struct {
 	tracer string
 }
 
-// StartLinphone starts linphonec on the host and waits until it is registered. At most one per host.
+// StartLinphone starts linphonec on the host and waits until it is registered, or without a server until it runs. At most one per host.
 func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone, error) {
 	if cfg.Interval == 0 {
 		cfg.Interval = 600
 	}
 	p := &Linphone{Host: h, Dir: h.dir("linphone-" + cfg.User), AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name}
+	if cfg.LAN {
+		cfg.Domain = Domain{Name: h.Addr().String()}
+		p.AOR = "sip:" + cfg.User + "@" + cfg.Domain.Name
+	}
 	p.tracer = filepath.Join(p.Dir, "trace")
 	home := filepath.Join(p.Dir, "home")
 	// linphonec never registers unless its data folder exists.
@@ -55,7 +60,7 @@ func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone
 	}
 	data := map[string]any{
 		"Domain": cfg.Domain, "User": cfg.User, "Password": Password(cfg.User), "Interval": cfg.Interval,
-		"Codecs": cfg.Codecs, "UUID": randomUUID(),
+		"Codecs": cfg.Codecs, "LAN": cfg.LAN, "UUID": randomUUID(),
 	}
 	config := filepath.Join(p.Dir, "rc")
 	if err := fill("linphonerc.tmpl", config, data); err != nil {
@@ -96,7 +101,11 @@ func (p *Linphone) makeFIFO() (*os.File, error) {
 }
 
 func (p *Linphone) settle(ctx context.Context, cfg LinphoneConfig) error {
-	if _, err := p.WaitTrace(ctx, 0, `to \[?LinphoneRegistrationOk`); err != nil {
+	ready := `to \[?LinphoneRegistrationOk`
+	if cfg.LAN {
+		ready = `listening point .*transport=TCP`
+	}
+	if _, err := p.WaitTrace(ctx, 0, ready); err != nil {
 		return err
 	}
 	commands := []string{"soundcard use files"}
