@@ -193,16 +193,29 @@ func sentence(t *testing.T, s string) {
 	}
 }
 
-// TestNoAudioDevice: a machine without any sound device still takes a call and says what is wrong.
+// TestNoAudioDevice: a machine without any sound device still takes a call and says what is wrong,
+// whether the settings name devices or leave the choice to the system.
 func TestNoAudioDevice(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, Config{})
-	bob, err := l.Correspondent(0).StartBaresip(t.Context(), BaresipConfig{User: "bob", Domain: Info})
-	must(t, err)
-	// No device is named that could exist, whatever the machine under the lab has.
-	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
-		"audio.input": "device:There is no such microphone", "audio.output": "device:There is no such speaker",
-	}})
+	for _, device := range []struct{ name, input, output string }{
+		// No device is named that could exist, whatever the machine under the lab has.
+		{"named", "device:There is no such microphone", "device:There is no such speaker"},
+		{"default", "default", "default"},
+	} {
+		t.Run(device.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, Config{})
+			bob, err := l.Correspondent(0).StartBaresip(t.Context(), BaresipConfig{User: "bob", Domain: Info, Codecs: []string{"pcmu"}})
+			must(t, err)
+			alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
+				"audio.input": device.input, "audio.output": device.output,
+			}})
+			callWithoutDevice(t, alice, bob)
+		})
+	}
+}
+
+func callWithoutDevice(t *testing.T, alice *Phone, bob *Baresip) {
+	t.Helper()
 	mark, since := alice.Mark(), time.Now()
 	id, err := alice.Call(t.Context(), bob.AOR)
 	must(t, err)
@@ -211,18 +224,37 @@ func TestNoAudioDevice(t *testing.T) {
 	_, err = bob.WaitEvent(within(t, 5*time.Second), since, "CALL_ESTABLISHED")
 	must(t, err)
 	var status PhoneStatus
-	err = poll(within(t, 5*time.Second), 100*time.Millisecond, func() (bool, error) {
+	err = poll(within(t, 5*time.Second), 50*time.Millisecond, func() (bool, error) {
 		status, err = alice.Status(t.Context())
 		return status.Audio.Problem != "", err
 	})
 	if err != nil {
 		t.Fatalf("status tells of no audio problem: %+v (%v)", status, err)
 	}
-	t.Logf("audio problem: %s", status.Audio.Problem)
+	t.Logf("after %v: %s", time.Since(since).Round(time.Millisecond), status.Audio.Problem)
 	sentence(t, status.Audio.Problem)
-	// The user can turn to a device that works, in the call.
+	// The peer's sound comes in all the same, and ours goes out as soon as there is a source.
+	time.Sleep(time.Second)
+	before, err := alice.CallOf(t.Context(), id)
+	must(t, err)
+	if before.State != "established" || before.Quality.PacketsReceived < 30 {
+		t.Errorf("without devices the call is %s with %+v", before.State, before.Quality)
+	}
 	must(t, alice.Do(t.Context(), "set", "audio.input", "tone:440"))
 	must(t, alice.Do(t.Context(), "set", "audio.output", "none"))
+	time.Sleep(time.Second)
+	after, err := alice.CallOf(t.Context(), id)
+	must(t, err)
+	if sent := after.Quality.PacketsSent - before.Quality.PacketsSent; sent < 30 {
+		t.Errorf("%d packets were sent in a second after the user chose a source", sent)
+	}
+	err = poll(within(t, 3*time.Second), 50*time.Millisecond, func() (bool, error) {
+		status, err = alice.Status(t.Context())
+		return status.Audio.Problem == "", err
+	})
+	if err != nil {
+		t.Errorf("with working devices status still says %q", status.Audio.Problem)
+	}
 	must(t, alice.Do(t.Context(), "hangup", id))
 	_, err = bob.WaitEvent(within(t, 5*time.Second), since, "CALL_CLOSED")
 	must(t, err)

@@ -52,7 +52,7 @@ type Phone struct {
 	AOR    string // of the account of PhoneConfig
 	binary string
 	proc   *process
-	quit   bool // Stop was called
+	quit   bool // Stop or Kill was called
 }
 
 // VerbError is a verb that peregrinectl refused.
@@ -203,7 +203,7 @@ func (p *Phone) Restart(ctx context.Context) error {
 	logs := p.Dir + "-log"
 	var err error
 	// Neither a session bus nor a sound server of the machine may be found: HOME is the profile's.
-	env := []string{"HOME=" + p.Dir, "DBUS_SESSION_BUS_ADDRESS=", "XDG_RUNTIME_DIR=" + logs, "PULSE_SERVER=", "DISPLAY="}
+	env := []string{"HOME=" + p.Dir, "DBUS_SESSION_BUS_ADDRESS=", "XDG_RUNTIME_DIR=" + logs, "PULSE_SERVER=unix:/nonexistent", "ALSA_CONFIG_PATH=/dev/null", "DISPLAY="}
 	mark := fileSize(filepath.Join(logs, "log"))
 	p.proc, err = startProcess(p.Host.ns, "peregrinectl "+p.AOR, logs, nil, env, p.binary, "--verbose", "--profile", p.Dir, "run")
 	if err != nil {
@@ -395,6 +395,12 @@ func (p *Phone) WaitBuddy(ctx context.Context, address, status string) (PhoneBud
 
 // Crashed tells whether the program has ended without being asked to. Not while Stop runs.
 func (p *Phone) Crashed() bool { return !p.quit && !p.proc.running() }
+
+// Kill ends the program at once (SIGKILL), as a power cut would. Restart starts it again.
+func (p *Phone) Kill() error {
+	p.quit = true
+	return p.proc.stop(0)
+}
 
 // Stop asks the program to quit, as a user would, and waits for its end.
 func (p *Phone) Stop(ctx context.Context) error {
