@@ -100,9 +100,11 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte("\x80\xc8\x00\x06\x00\x00\x00\x07\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\xa0\x00\x00\x00\x01\x00\x00\x00\xa0"))
 	f.Add([]byte("\x81\xcb\x00\x01\x00\x00\x00\x07"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		peer := netip.MustParseAddrPort("192.0.2.1:4000")
 		s := &Session{tx: newSender(7, func([]byte) {})}
+		s.rx.describe(peer, true, false)
 		s.rx.source = source{ssrc: 7, started: true}
-		s.takeReport(data, time.Second)
+		s.takeReport(data, peer.Addr(), time.Second)
 		if s.rep.rtt < 0 || s.rep.remoteLoss < 0 || s.rep.remoteLoss > 100 {
 			t.Errorf("rtt %v, loss %g", s.rep.rtt, s.rep.remoteLoss)
 		}

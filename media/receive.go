@@ -39,6 +39,7 @@ type receiver struct {
 	types   [128]payloadType
 	buffer  *jitter.Buffer
 	latch   latch
+	guard   guard
 	source  source
 	digits  dtmf.Receiver
 	packet  rtp.Packet // reused
@@ -91,8 +92,9 @@ func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) rec
 		r.garbage++
 		return received{}
 	}
+	expected := from == r.latch.sdp || from == r.latch.remote
 	t := &r.types[p.PayloadType&0x7f]
-	if t.kind == payloadNone || !r.prepare(t) {
+	if !r.guard.admits(from, p.SSRC, expected, now) || t.kind == payloadNone || !r.prepare(t) {
 		r.garbage++
 		return received{}
 	}
@@ -104,6 +106,7 @@ func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) rec
 		r.garbage++
 		return received{}
 	}
+	r.guard.took(from, p.SSRC, expected, now)
 	result := received{valid: true}
 	if verdict != jitter.Duplicate {
 		r.packets++

@@ -131,9 +131,19 @@ func isRTCP(data []byte) bool {
 	return len(data) >= 8 && data[0]>>6 == 2 && data[1] >= 192 && data[1] <= 223
 }
 
-// takeReport reads a datagram from the peer's RTCP. Damaged ones are counted.
-func (s *Session) takeReport(data []byte, now time.Duration) {
-	if !isRTCP(data) {
+// reporter reports whether the peer's RTCP may come from an address: its RTP does, or its SDP says so.
+func (s *Session) reporter(from netip.Addr) bool {
+	s.rx.mu.Lock()
+	known := from == s.rx.latch.sdp.Addr() || from == s.rx.latch.remote.Addr() || from == s.rx.guard.heard.Addr()
+	s.rx.mu.Unlock()
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
+	return known || from == s.rep.remote.Addr()
+}
+
+// takeReport reads a datagram from the peer's RTCP. Damaged and foreign ones are counted.
+func (s *Session) takeReport(data []byte, from netip.Addr, now time.Duration) {
+	if !isRTCP(data) || !s.reporter(from) {
 		s.rep.mu.Lock()
 		s.rep.garbage++
 		s.rep.mu.Unlock()

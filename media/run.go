@@ -55,7 +55,7 @@ func (s *Session) Run(ctx context.Context) error {
 func (s *Session) readRTP() {
 	s.read(s.rtp, func(data []byte, from netip.AddrPort, now time.Duration) {
 		if isRTCP(data) { // RFC 5761
-			s.takeReport(data, now)
+			s.takeReport(data, from.Addr(), now)
 			return
 		}
 		got := s.rx.take(data, from, now)
@@ -100,7 +100,7 @@ func (s *Session) readRTCP() {
 			}
 			s.rep.mu.Unlock()
 		}
-		s.takeReport(data, now)
+		s.takeReport(data, from.Addr(), now)
 	})
 }
 
