@@ -191,7 +191,17 @@ func (w *window) RemoveBuddy(address string) {
 
 // AddAccount implements page.Actions.
 func (w *window) AddAccount(spec app.AccountSpec, done func(error)) {
-	w.bind.verb(func(ctx context.Context) error { return w.engine.AddAccount(ctx, spec) }, done)
+	var after app.Snapshot
+	w.bind.verb(func(ctx context.Context) error {
+		err := w.engine.AddAccount(ctx, spec)
+		after = w.engine.Snapshot()
+		return err
+	}, func(err error) {
+		if err == nil {
+			w.show(after) // what the account was before must not be taken for the answer
+		}
+		done(err)
+	})
 }
 
 // RemoveAccount implements page.Actions.

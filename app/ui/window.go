@@ -45,6 +45,7 @@ type window struct {
 	chat     *page.Chat
 	strips   *page.Strips
 	settings *page.Settings
+	account  *page.Welcome // the page that adds an account or signs one in again
 	nobody   fyne.CanvasObject
 	blank    *fyne.Container
 
@@ -116,7 +117,7 @@ func (w *window) show(s app.Snapshot) {
 		w.mode = m
 		w.app.Settings().SetTheme(theme.New(m))
 	}
-	if len(s.Accounts) == 0 {
+	if len(s.Accounts) == 0 || w.signingIn(s) {
 		w.showWelcome()
 		return
 	}
@@ -152,9 +153,18 @@ func (w *window) root(o fyne.CanvasObject) {
 	}
 }
 
+// signingIn tells whether the first start waits for the answer of the server.
+func (w *window) signingIn(s app.Snapshot) bool {
+	if w.welcome == nil {
+		return false
+	}
+	w.welcome.Show(s)
+	return w.welcome != nil && w.welcome.Busy()
+}
+
 func (w *window) showWelcome() {
 	if w.welcome == nil {
-		w.welcome = page.NewWelcome(w, func() {}, false)
+		w.welcome = page.NewWelcome(w, func() { w.show(w.snap) }, false)
 	}
 	w.root(w.welcome.Root)
 }
@@ -176,6 +186,7 @@ func (w *window) showRight() {
 	case viewSettings:
 		w.settings.Show(w.snap)
 	case viewAccount:
+		w.account.Show(w.snap)
 	case viewNobody:
 		w.shell.SetBody(w.blank, w.nobody)
 	}
@@ -303,8 +314,20 @@ func (w *window) ShowSettings() {
 
 // ShowAddAccount implements page.Actions.
 func (w *window) ShowAddAccount() {
-	p := page.NewWelcome(w, w.ShowSettings, true)
-	w.showPage(viewAccount, lang.L("Add an account"), p.Root)
+	w.account = page.NewWelcome(w, w.ShowSettings, true)
+	w.showPage(viewAccount, lang.L("Add an account"), w.account.Root)
+}
+
+// ShowAccount implements page.Actions.
+func (w *window) ShowAccount(address string) {
+	for _, a := range w.snap.Accounts {
+		if page.Same(a.Address, address) {
+			w.account = page.NewWelcome(w, w.ShowSettings, true)
+			w.account.Edit(a)
+			w.showPage(viewAccount, lang.L("Sign in again"), w.account.Root)
+			w.Focus(w.account.AccountForm.Password)
+		}
+	}
 }
 
 // ShowAddBuddy implements page.Actions.

@@ -2,7 +2,6 @@ package page
 
 import (
 	"strings"
-	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -15,7 +14,8 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/widget"
 )
 
-// AccountForm asks for a SIP account: address and password, everything else folded away.
+// AccountForm asks for a SIP account: address and password, everything else folded away. It stays
+// until the server has answered, so that what was mistyped is put right where it stands.
 type AccountForm struct {
 	Root              fyne.CanvasObject
 	Address, Password *widget.Entry
@@ -25,49 +25,211 @@ type AccountForm struct {
 	display, proxy, auth *widget.Entry
 	transport            *fynewidget.Select
 	inFile               *widget.Toggle
+	wrong                *hint // what is wrong with the address, below it
+	wrongProxy           *hint
+	kept                 *widget.Text // where the password is kept
 	problem              *problem
-	done                 func()
+	progress             *fyne.Container
+	done, cancel         func()
+
+	snap  app.Snapshot
+	state formState
+	added string // the address of the account this form has added; "": none
+	edit  bool   // the account was there before
 }
 
-// NewAccountForm returns the form; done is called when the account was added, cancel by the second
-// button.
+// formState is where a form for an account stands.
+type formState int
+
+const (
+	formAsking  formState = iota // the user types
+	formAdding                   // the engine takes the account
+	formSigning                  // the server is asked
+	formRefused                  // the account is there, the server does not take it
+)
+
+// NewAccountForm returns the form; done is called when the account is signed in or the user does not
+// want to wait for it, cancel by the second button.
 func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
-	f := &AccountForm{act: act, done: done, problem: newProblem()}
+	f := &AccountForm{act: act, done: done, cancel: cancel, problem: newProblem(), wrong: newHint(), wrongProxy: newHint()}
 	f.Address, f.Password = widget.NewEntry("alice@example.org"), widget.NewPasswordEntry("")
 	f.Password.Label = lang.L("Password")
 	f.display, f.proxy, f.auth = widget.NewEntry(lang.L("How others see you")), widget.NewEntry(lang.L("Found by DNS")), widget.NewEntry(lang.L("As in the address"))
 	f.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, nil)
 	f.transport.SetSelectedIndex(0)
-	f.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), nil)
+	f.kept = widget.NewText("", widget.Caption())
+	f.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), func(bool) { f.showKept() })
 	f.Submit = widget.NewButton("", lang.L("Sign in"), widget.AccentKind, f.submit)
 	for _, e := range []*widget.Entry{f.Address, f.Password, f.display, f.proxy, f.auth} {
 		e.OnEnter = f.submit
 	}
-	more := container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
-		field(lang.L("Name"), f.display), field(lang.L("User name for signing in"), f.auth),
-		field(lang.L("Outbound proxy"), f.proxy), field(lang.L("Transport"), f.transport), f.inFile)
-	buttons := container.NewHBox(f.Submit)
-	if cancel != nil {
-		buttons = container.NewHBox(f.Submit, widget.NewButton("", lang.L("Cancel"), widget.Plain, cancel))
-	}
-	f.Root = container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
-		field(lang.L("SIP address"), f.Address), field(lang.L("Password"), f.Password),
-		fold(lang.L("More options"), more), f.problem.root, buttons)
+	f.Address.OnBlur = func() { f.check(false) }
+	f.proxy.OnBlur = f.Address.OnBlur
+	f.Address.OnChanged = func(string) { f.wrong.hide() } // no blame while one types
+	f.proxy.OnChanged = func(string) { f.wrongProxy.hide() }
+	f.progress = container.NewHBox(widget.NewIcon("retry", theme.Attention, theme.SizeSmall),
+		widget.NewText(lang.L("Signing in…"), widget.Style{Color: theme.Quiet}), widget.NewLink(lang.L("Go on without waiting"), f.Finish))
+	f.progress.Hide()
+	f.Root = f.build()
+	f.showKept()
 	return f
 }
 
+func (f *AccountForm) build() fyne.CanvasObject {
+	more := container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+		field(lang.L("Name"), f.display), field(lang.L("User name for signing in"), f.auth),
+		field(lang.L("Outbound proxy"), withHint(f.proxy, f.wrongProxy)), field(lang.L("Transport"), f.transport), f.inFile)
+	buttons := container.NewHBox(f.Submit)
+	if f.cancel != nil {
+		buttons.Add(widget.NewButton("", lang.L("Cancel"), widget.Plain, f.Leave))
+	}
+	return container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+		field(lang.L("SIP address"), withHint(f.Address, f.wrong)),
+		field(lang.L("Password"), container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), f.Password, f.kept)),
+		fold(lang.L("More options"), more), f.problem.root, f.progress, buttons)
+}
+
+// Edit fills the form with an account that is there, for its password to be typed again.
+func (f *AccountForm) Edit(a app.Account) {
+	f.edit = true
+	f.Address.SetText(ShowAddress(a.Address))
+	f.Address.Disable()
+	f.display.SetText(a.DisplayName)
+	f.proxy.SetText(ShowAddress(a.Proxy))
+	for i, t := range f.transport.Options {
+		if i > 0 && strings.EqualFold(t, a.Transport) {
+			f.transport.SetSelectedIndex(i)
+		}
+	}
+	if a.State == app.AccountFailed {
+		f.problem.show(sentence(a.Reason), a.Detail)
+	}
+}
+
+// Busy tells whether the form has an account of its own that the server has not yet taken.
+func (f *AccountForm) Busy() bool { return f.state != formAsking }
+
+// Leave gives up: an account that this form has added goes again.
+func (f *AccountForm) Leave() {
+	if f.added != "" && !f.edit {
+		f.act.RemoveAccount(f.added)
+	}
+	f.reset()
+	f.cancel()
+}
+
+func (f *AccountForm) reset() {
+	f.state, f.added = formAsking, ""
+	f.problem.hide()
+	f.progress.Hide()
+	f.Submit.SetText(lang.L("Sign in"))
+	f.Submit.Enable()
+}
+
+// Finish goes on without waiting for the server.
+func (f *AccountForm) Finish() {
+	f.reset()
+	f.done()
+}
+
+// Show tells the form how its account stands.
+func (f *AccountForm) Show(s app.Snapshot) {
+	f.snap = s
+	if f.state != formSigning {
+		return
+	}
+	for _, a := range s.Accounts {
+		if !Same(a.Address, f.added) {
+			continue
+		}
+		switch a.State {
+		case app.AccountRegistered:
+			f.Finish()
+		case app.AccountFailed:
+			f.refused(a)
+		case app.AccountOffline:
+			if !s.Network.Up {
+				f.act.Tell(lang.L("There is no network now. Peregrine signs in when it is back."), "")
+				f.Finish()
+			}
+		case app.AccountRegistering:
+		}
+		return
+	}
+}
+
+// Next does what the link in the sentence about the last failure offers.
+func (f *AccountForm) Next() { f.problem.next() }
+
+// refused tells what the server said; the password is the first to be looked at.
+func (f *AccountForm) refused(a app.Account) {
+	f.state = formRefused
+	f.progress.Hide()
+	f.problem.ask(sentence(a.Reason), a.Detail, lang.L("Go on without signing in"), f.Finish)
+	f.Submit.SetText(lang.L("Sign in again"))
+	f.Submit.Enable()
+	f.act.Focus(f.Password)
+	f.Password.TypedShortcut(&fyne.ShortcutSelectAll{})
+	f.act.Resize()
+}
+
+func (f *AccountForm) showKept() {
+	if f.inFile.On() {
+		f.kept.SetText(lang.L("Kept in a file that only you can read."))
+	} else {
+		f.kept.SetText(lang.L("Kept in the keyring of this system."))
+	}
+}
+
+// check says what is wrong with what was typed, below where it was typed. Fields still empty are
+// wrong only when the form is sent.
+func (f *AccountForm) check(sending bool) bool {
+	address, proxy := strings.TrimSpace(f.Address.Text), strings.TrimSpace(f.proxy.Text)
+	bad := (address != "" || sending) && !isAddress(address)
+	if bad {
+		f.wrong.show(lang.L("A SIP address has a name and a domain, like alice@example.org."))
+	}
+	badProxy := strings.ContainsAny(proxy, " \t@/")
+	if badProxy {
+		f.wrongProxy.show(lang.L("A proxy is a host name or an address, like sip.example.org or 192.0.2.1:5060."))
+	}
+	return !bad && !badProxy
+}
+
+// isAddress tells whether a text looks like user@domain, with or without its scheme.
+func isAddress(s string) bool {
+	user, domain, ok := strings.Cut(ShowAddress(s), "@")
+	return ok && user != "" && domain != "" && !strings.ContainsAny(s, " \t") && !strings.Contains(domain, "@")
+}
+
 func (f *AccountForm) submit() {
-	if f.Submit.Disabled() {
+	if f.Submit.Disabled() || !f.check(true) {
 		return
 	}
-	address := strings.TrimSpace(f.Address.Text)
-	if !strings.Contains(address, "@") {
-		f.problem.show(lang.L("A SIP address has a name and a domain, like alice@example.org."), "")
-		return
-	}
+	spec := f.spec()
+	f.problem.hide()
+	f.Submit.Disable()
+	f.state = formAdding
+	f.act.AddAccount(spec, func(err error) {
+		if err != nil {
+			f.failed(spec, err)
+			return
+		}
+		if f.added != "" && !Same(f.added, spec.Address) && !f.edit {
+			f.act.RemoveAccount(f.added) // the address was what was mistyped
+		}
+		f.added, f.state = spec.Address, formSigning
+		f.progress.Show()
+		f.act.Resize()
+		f.Show(f.snap)
+	})
+}
+
+func (f *AccountForm) spec() app.AccountSpec {
 	spec := app.AccountSpec{
-		Address: address, Kind: app.AccountSIP, Password: f.Password.Text, AuthUser: strings.TrimSpace(f.auth.Text),
-		Proxy: strings.TrimSpace(f.proxy.Text), DisplayName: strings.TrimSpace(f.display.Text),
+		Address: strings.TrimSpace(f.Address.Text), Kind: app.AccountSIP, Password: f.Password.Text,
+		AuthUser: strings.TrimSpace(f.auth.Text), Proxy: strings.TrimSpace(f.proxy.Text),
+		DisplayName: strings.TrimSpace(f.display.Text),
 	}
 	if i := f.transport.SelectedIndex(); i > 0 {
 		spec.Transport = strings.ToLower(f.transport.Options[i])
@@ -75,102 +237,26 @@ func (f *AccountForm) submit() {
 	if f.inFile.On() {
 		spec.PasswordStore = "file"
 	}
-	f.problem.hide()
-	f.Submit.Disable()
-	f.act.AddAccount(spec, func(err error) {
-		f.Submit.Enable()
-		if err != nil {
-			f.problem.show(ErrorText(err))
-			return
-		}
-		f.done()
-	})
+	return spec
 }
 
-// problem is a sentence about what went wrong in a form, with details to unfold.
-type problem struct {
-	root *fyne.Container
-}
-
-func newProblem() *problem {
-	p := &problem{root: container.NewVBox()}
-	p.root.Hide()
-	return p
-}
-
-func (p *problem) show(text, detail string) {
-	p.root.RemoveAll()
-	body := container.NewVBox(tight(paragraph(text, "text", theme.Text, fyne.TextAlignLeading)))
-	if detail != "" {
-		body.Add(fold(lang.L("Details"), tight(paragraph(detail, "helperText", theme.Quiet, fyne.TextAlignLeading))))
+// failed tells why the engine did not take the account. Where there is no keyring, a file is offered.
+func (f *AccountForm) failed(spec app.AccountSpec, err error) {
+	f.Submit.Enable()
+	f.state = formAsking
+	if f.added != "" {
+		f.state = formRefused
 	}
-	mark := container.NewVBox(widget.NewIcon("alert", theme.Attention, theme.SizeIcon))
-	p.root.Add(widget.NewCard(theme.TonalWarning, widget.Even(3), container.New(&gapBorder{gap: 10}, mark, body)))
-	p.root.Show()
-	p.root.Refresh()
-}
-
-func (p *problem) hide() { p.root.Hide() }
-
-// LANForm asks for the name by which others on the network reach one.
-type LANForm struct {
-	Root   fyne.CanvasObject
-	Name   *widget.Entry
-	Submit *widget.Button
-
-	act     Actions
-	problem *problem
-	done    func()
-}
-
-// NewLANForm returns the form.
-func NewLANForm(act Actions, done, cancel func()) *LANForm {
-	f := &LANForm{act: act, done: done, problem: newProblem(), Name: widget.NewEntry("Alice")}
-	f.Name.OnEnter = f.submit
-	f.Submit = widget.NewButton("", lang.L("Start"), widget.AccentKind, f.submit)
-	buttons := container.NewHBox(f.Submit)
-	if cancel != nil {
-		buttons = container.NewHBox(f.Submit, widget.NewButton("", lang.L("Cancel"), widget.Plain, cancel))
+	text, detail := ErrorText(err)
+	if spec.PasswordStore != "file" && strings.Contains(strings.ToLower(text), "keyring") {
+		text = lang.L("This system has no keyring that works, so the password was not stored. It can be kept in a file that only you can read.")
+		f.problem.ask(text, detail, lang.L("Keep it in a file"), func() {
+			f.inFile.Set(true)
+			f.showKept()
+			f.submit()
+		})
+	} else {
+		f.problem.show(text, detail)
 	}
-	f.Root = container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step), field(lang.L("Your name"), f.Name),
-		tight(paragraph(lang.L("Others reach you at this name and the address of your computer."), "helperText", theme.Quiet, fyne.TextAlignLeading)),
-		f.problem.root, buttons)
-	return f
-}
-
-func (f *LANForm) submit() {
-	name := strings.TrimSpace(f.Name.Text)
-	user := userPart(name)
-	if user == "" {
-		f.problem.show(lang.L("Type a name with at least one letter or digit."), "")
-		return
-	}
-	if f.Submit.Disabled() {
-		return
-	}
-	f.problem.hide()
-	f.Submit.Disable()
-	f.act.AddAccount(app.AccountSpec{Address: user, Kind: app.AccountLAN, DisplayName: name}, func(err error) {
-		f.Submit.Enable()
-		if err != nil {
-			f.problem.show(ErrorText(err))
-			return
-		}
-		f.done()
-	})
-}
-
-// userPart makes the user part of an address from a name as people write it: "Alice Keller" becomes
-// "alice.keller". Only what RFC 3261 25.1 calls unreserved remains, and of that ASCII.
-func userPart(name string) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(name) {
-		switch {
-		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)), r == '-', r == '_':
-			b.WriteRune(r)
-		case (unicode.IsSpace(r) || r == '.') && b.Len() > 0 && !strings.HasSuffix(b.String(), "."):
-			b.WriteByte('.')
-		}
-	}
-	return strings.Trim(b.String(), ".")
+	f.act.Resize()
 }

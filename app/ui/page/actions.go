@@ -20,6 +20,7 @@ type Actions interface {
 	ShowSettings()
 	ShowAddBuddy(address string)
 	ShowAddAccount()
+	ShowAccount(address string)   // to sign it in again
 	Tell(sentence, detail string) // a toast
 	Copy(text string)
 	Menu(items []*fyne.MenuItem, at fyne.Position)

@@ -29,14 +29,19 @@ func tight(o fyne.CanvasObject) fyne.CanvasObject {
 // flat takes away the shadows at the edges of what scrolls.
 func flat(o fyne.CanvasObject) fyne.CanvasObject { return container.NewThemeOverride(o, theme.Flat()) }
 
-// noticeCard is a sentence with an icon, its details one click away, and a way to be rid of it.
-func noticeCard(icon string, color fyne.ThemeColorName, text, detail string, act Actions, dismiss func()) fyne.CanvasObject {
+// noticeCard is a sentence with an icon, links to what can be done, its details one click away, and a
+// way to be rid of it.
+func noticeCard(icon string, color fyne.ThemeColorName, text, detail string, dismiss func(), next ...fyne.CanvasObject) fyne.CanvasObject {
 	body := container.NewVBox(tight(paragraph(text, "helperText", theme.Text, fyne.TextAlignLeading)))
+	links := container.New(layout.NewCustomPaddedHBoxLayout(3*theme.Step), next...)
 	if detail != "" {
 		details := tight(paragraph(detail, "helperText", theme.Quiet, fyne.TextAlignLeading))
 		details.Hide()
-		body.Add(container.NewHBox(widget.NewLink(lang.L("Details"), func() { show(details, !details.Visible()) })))
+		links.Add(widget.NewLink(lang.L("Details"), func() { show(details, !details.Visible()) }))
+		body.Add(links)
 		body.Add(details)
+	} else if len(next) > 0 {
+		body.Add(links)
 	}
 	var right fyne.CanvasObject
 	if dismiss != nil {

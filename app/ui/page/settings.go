@@ -131,6 +131,7 @@ func (s *Settings) account(a app.Account) fyne.CanvasObject {
 		widget.NewText(name, widget.Style{Bold: true, Shrink: true}), widget.NewText(state, widget.Caption()))
 	if a.State == app.AccountFailed {
 		words.Add(tight(paragraph(sentence(a.Reason), "helperText", theme.Text, fyne.TextAlignLeading)))
+		words.Add(container.NewHBox(signInAgain(s.act, a)...))
 		if a.Detail != "" {
 			words.Add(fold(lang.L("Details"), tight(paragraph(a.Detail, "helperText", theme.Quiet, fyne.TextAlignLeading))))
 		}

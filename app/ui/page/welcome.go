@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
 
+	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
 	"github.com/peregrine-softphone/peregrine/app/ui/widget"
 )
@@ -22,6 +23,7 @@ type Welcome struct {
 	stack    *fyne.Container
 	problem  *problem
 	starting bool
+	done     func()
 }
 
 // NewWelcome returns the page; done is called when there is an account. With compact set the page
@@ -32,6 +34,7 @@ func NewWelcome(act Actions, done func(), compact bool) *Welcome {
 	w.LAN = card("lan", lang.L("On this network, without an account"), lang.L("Call and write to people on the same network, no server needed."), func() { w.form(w.LANForm.Root, lang.L("On this network")); act.Focus(w.LANForm.Name) })
 	w.Demo = card("spark", lang.L("Just try it"), lang.L("A demo domain inside this program, with a buddy named Echo who answers."), func() { w.startDemo(done) })
 	w.AccountForm = NewAccountForm(act, done, w.choose)
+	w.done = done
 	w.LANForm = NewLANForm(act, done, w.choose)
 	w.stack.Add(w.cards(compact))
 	scroll := flat(container.NewVScroll(container.New(&column{most: 460}, w.stack)))
@@ -73,7 +76,7 @@ func (w *Welcome) cards(compact bool) fyne.CanvasObject {
 
 // form shows one of the forms in place of the cards.
 func (w *Welcome) form(form fyne.CanvasObject, title string) {
-	back := widget.NewIconButton("back", lang.L("Back"), widget.Plain, w.choose)
+	back := widget.NewIconButton("back", lang.L("Back"), widget.Plain, w.back)
 	head := container.NewHBox(back, widget.NewText(title, widget.Style{Size: theme.SizeTitle, Bold: true}))
 	box := container.New(layout.NewCustomPaddedVBoxLayout(4*theme.Step), widget.Gap(6), head,
 		widget.NewCard(theme.Surface, widget.Even(6), form), widget.Gap(6))
@@ -83,6 +86,28 @@ func (w *Welcome) form(form fyne.CanvasObject, title string) {
 	w.stack.Objects[0].Hide()
 	w.stack.Add(box)
 	w.Root.Refresh()
+}
+
+// Edit shows the form for the password of an account that is there.
+func (w *Welcome) Edit(a app.Account) {
+	w.AccountForm.cancel = w.done
+	w.AccountForm.Edit(a)
+	w.form(w.AccountForm.Root, lang.L("My SIP account"))
+}
+
+// Show tells the page of a new snapshot.
+func (w *Welcome) Show(s app.Snapshot) { w.AccountForm.Show(s) }
+
+// Busy tells whether an account is being signed in.
+func (w *Welcome) Busy() bool { return w.AccountForm.Busy() }
+
+// back leaves a form.
+func (w *Welcome) back() {
+	if w.AccountForm.Root.Visible() && (w.AccountForm.Busy() || w.AccountForm.edit) {
+		w.AccountForm.Leave()
+		return
+	}
+	w.choose()
 }
 
 // choose goes back to the cards.

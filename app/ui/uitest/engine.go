@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,15 +16,17 @@ import (
 
 // Engine is the engine. It may be used from any goroutine.
 type Engine struct {
-	mu       sync.Mutex
-	snap     app.Snapshot
-	messages map[string][]app.Message
-	devices  []app.Device
-	watchers []chan app.Snapshot
-	calls    []string
-	fail     error
-	next     int
-	now      func() time.Time
+	mu        sync.Mutex
+	snap      app.Snapshot
+	messages  map[string][]app.Message
+	devices   []app.Device
+	watchers  []chan app.Snapshot
+	calls     []string
+	fail      error
+	slow      bool
+	noKeyring bool
+	next      int
+	now       func() time.Time
 }
 
 // New returns an engine in the state of a fixture; now stamps what happens.
@@ -110,10 +113,38 @@ func (e *Engine) verb(f func(s *app.Snapshot), format string, args ...any) error
 	return nil
 }
 
-// AddAccount adds an account that is registered at once.
+// Slow makes new accounts wait for what Account says of them.
+func (e *Engine) Slow() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.slow = true
+}
+
+// NoKeyring lets the engine refuse to keep passwords anywhere but in a file.
+func (e *Engine) NoKeyring() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.noKeyring = true
+}
+
+// AddAccount adds an account, or takes the place of one; it is registered at once if Slow was not
+// called.
 func (e *Engine) AddAccount(_ context.Context, spec app.AccountSpec) error {
+	e.mu.Lock()
+	refuse := e.noKeyring && spec.Kind == app.AccountSIP && spec.PasswordStore != "file"
+	e.mu.Unlock()
+	if refuse {
+		return &app.UserError{
+			Sentence: "This system has no keyring that works, so the password was not stored.", Detail: "org.freedesktop.secrets",
+		}
+	}
 	return e.verb(func(s *app.Snapshot) {
-		addAccount(s, app.Account{Address: "sip:" + spec.Address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: app.AccountRegistered})
+		state := app.AccountRegistered
+		if e.slow {
+			state = app.AccountRegistering
+		}
+		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool { return a.Address == "sip:"+spec.Address })
+		addAccount(s, app.Account{Address: "sip:" + spec.Address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: state})
 	}, "AddAccount %s %s", spec.Kind, spec.Address)
 }
 
@@ -126,7 +157,9 @@ func addAccount(s *app.Snapshot, a app.Account) {
 // RemoveAccount removes an account.
 func (e *Engine) RemoveAccount(_ context.Context, address string) error {
 	return e.verb(func(s *app.Snapshot) {
-		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool { return a.Address == address })
+		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool {
+			return strings.TrimPrefix(a.Address, "sip:") == strings.TrimPrefix(address, "sip:")
+		})
 	}, "RemoveAccount %s", address)
 }
 

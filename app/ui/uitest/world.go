@@ -90,3 +90,22 @@ func (e *Engine) Live(ctx context.Context) {
 		})
 	}
 }
+
+// RefuseAccounts lets the servers of accounts that wait for them refuse, again and again until ctx
+// ends.
+func (e *Engine) RefuseAccounts(ctx context.Context, after time.Duration) {
+	tick := time.NewTicker(after)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for _, a := range e.Snapshot().Accounts {
+			if a.State == app.AccountRegistering {
+				e.Account(a.Address, app.AccountFailed, "The server did not accept the password. Check it and try again.", "401 Unauthorized")
+			}
+		}
+	}
+}

@@ -28,7 +28,8 @@ type scene struct {
 	size               fyne.Size
 	ring, move, cancel time.Duration
 	write              time.Duration
-	live               bool
+	live, noKeyring    bool
+	refuse             time.Duration
 }
 
 func main() {
@@ -42,6 +43,8 @@ func main() {
 	flag.DurationVar(&s.move, "move", 0, "let the network of the calls go after this time, and come back as long after")
 	flag.DurationVar(&s.write, "write", 0, "let a message come in after this time")
 	flag.BoolVar(&s.live, "live", false, "let the figures of the calls change as those of real ones")
+	flag.DurationVar(&s.refuse, "refuse", 0, "let servers refuse new accounts, after this time each")
+	flag.BoolVar(&s.noKeyring, "nokeyring", false, "have no keyring")
 	profile := flag.String("cpuprofile", "", "write a processor profile to this file")
 	flag.Parse()
 	s.size = fyne.NewSize(float32(*width), float32(*height))
@@ -98,6 +101,13 @@ func (s scene) play(ctx context.Context, e *uitest.Engine) {
 	after(s.write, func() { e.Receive("sip:chloe@info.test", "On my way, five minutes.") })
 	after(s.move, func() { e.Network("Network gone, holding your call") })
 	after(2*s.move, func() { e.Network("Back on wlan0, 41 ms") })
+	if s.noKeyring {
+		e.NoKeyring()
+	}
+	if s.refuse > 0 {
+		e.Slow()
+		go e.RefuseAccounts(ctx, s.refuse)
+	}
 	if s.live {
 		go e.Live(ctx)
 	}
