@@ -147,8 +147,13 @@ type Call struct {
 // maxCalls bounds the calls alive at once; more get 486.
 const maxCalls = 32
 
-// lingerTime is how long an ended call still answers late 2xx: 64*T1 (RFC 3261 13.2.2.4).
-const lingerTime = 32 * time.Second
+const (
+	// lingerTime is how long an ended call still answers late 2xx: 64*T1 (RFC 3261 13.2.2.4).
+	lingerTime = 32 * time.Second
+	// refusedLinger is the same for an incoming call that never was one: a flood of those must not fill the table. The
+	// ACK of a 200 that crossed a CANCEL still finds it; then the BYE keeps it.
+	refusedLinger = 2 * time.Second
+)
 
 func (u *UA) newCall(a *Account, d *dialog, state CallState) *Call {
 	return &Call{
@@ -266,6 +271,10 @@ func (c *Call) setState(s CallState, cause EndCause) bool {
 		c.mu.Unlock()
 		return false
 	}
+	linger := lingerTime
+	if c.incoming && c.state != Established {
+		linger = refusedLinger
+	}
 	c.state = s
 	if s == Ended {
 		c.cause = cause
@@ -278,20 +287,20 @@ func (c *Call) setState(s CallState, cause EndCause) bool {
 		c.ua.log.Warn("observer of a call is stuck", "call_id", c.id)
 	}
 	if s == Ended {
-		c.retire()
+		c.retire(linger)
 	}
 	return true
 }
 
-// retire takes an ended call out of the list at once and out of the dialog table after lingerTime.
-func (c *Call) retire() {
+// retire takes an ended call out of the list at once and out of the dialog table after linger.
+func (c *Call) retire(linger time.Duration) {
 	c.ua.mu.Lock()
 	delete(c.ua.calls, c)
 	c.ua.mu.Unlock()
 	c.stopSessionTimer()
 	c.ua.wg.Go(func() {
 		select {
-		case <-time.After(lingerTime):
+		case <-time.After(linger):
 		case <-c.ua.life.Done():
 		}
 		ever := context.WithoutCancel(c.ua.life)

@@ -217,12 +217,7 @@ type awaitedAck struct {
 // T2, for 64*T1. It returns the ACK, or nil when none came.
 func (c *Call) await2xx(tx *serverTx, res *sipmsg.Response, w *awaitedAck, seq uint32) *sipmsg.Request {
 	const t1, t2 = 500 * time.Millisecond, 4 * time.Second
-	defer func() {
-		c.mu.Lock()
-		delete(c.acks, seq)
-		c.mu.Unlock()
-		close(w.over)
-	}()
+	defer c.forgetAck(seq, w)
 	limit := time.NewTimer(64 * t1)
 	defer limit.Stop()
 	for pause := t1; ; pause = min(2*pause, t2) {
@@ -255,6 +250,14 @@ func (c *Call) expectAck(seq uint32, isAnswer, holds bool) *awaitedAck {
 	defer c.mu.Unlock()
 	c.acks[seq] = w
 	return w
+}
+
+// forgetAck ends the wait for an ACK, once for each 2xx.
+func (c *Call) forgetAck(seq uint32, w *awaitedAck) {
+	c.mu.Lock()
+	delete(c.acks, seq)
+	c.mu.Unlock()
+	close(w.over)
 }
 
 // gotAck hands an ACK to the 2xx that waits for it.

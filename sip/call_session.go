@@ -154,6 +154,14 @@ func (c *Call) acceptOffer(in *inbound, body []byte) {
 	w := c.expectAck(seq, len(in.req.Body()) == 0, len(in.req.Body()) == 0)
 	if err := in.tx.send(res); err != nil {
 		c.ua.log.Debug("200 to re-INVITE not sent", "call_id", c.id, "err", err)
+		if errors.Is(err, ErrState) { // cancelled: no ACK to wait for
+			c.forgetAck(seq, w)
+			if w.isAnswer {
+				c.media.Rollback()
+			}
+			c.release()
+			return
+		}
 	}
 	if !w.isAnswer {
 		c.release() // offer and answer are through; the ACK only stops the repeats
@@ -437,12 +445,16 @@ func (c *Call) startSessionTimer(res *sipmsg.Response, server bool) {
 		return
 	}
 	c.refresh = time.AfterFunc(interval/2, func() {
-		ctx, cancel := context.WithTimeout(c.ua.life, refreshTimeout)
-		defer cancel()
-		if err := c.Reinvite(ctx); err != nil {
-			c.ua.log.Info("session not refreshed", "call_id", c.id, "err", err)
-		}
+		c.background(&c.wg, c.refreshSession)
 	})
+}
+
+func (c *Call) refreshSession() {
+	ctx, cancel := context.WithTimeout(c.ua.life, refreshTimeout)
+	defer cancel()
+	if err := c.Reinvite(ctx); err != nil {
+		c.ua.log.InfoContext(ctx, "session not refreshed", "call_id", c.id, "err", err)
+	}
 }
 
 func (c *Call) stopSessionTimer() {

@@ -42,7 +42,7 @@ func (u *UA) incomingInvite(in *inbound) {
 		return
 	}
 	_ = in.tx.respond(100) // sent again by the state machine when the INVITE is repeated
-	in.tx.OnCancel(func(cancel *sipmsg.Request) {
+	in.tx.onCancel(func(cancel *sipmsg.Request) {
 		text, elsewhere := reasonText(cancel)
 		reason := EndedCancelled
 		if elsewhere {
@@ -128,11 +128,8 @@ func (c *Call) Answer(ctx context.Context, m MediaSession) error {
 	res := c.sessionResponse(c.in, body)
 	w := c.expectAck(req.CSeq().SeqNo, len(req.Body()) == 0, true)
 	if err := c.in.tx.send(res); err != nil {
-		c.mu.Lock()
-		delete(c.acks, req.CSeq().SeqNo)
-		c.mu.Unlock()
-		close(w.over)
-		if errors.Is(err, sipmsg.ErrTransactionCanceled) || c.State() == Ended {
+		c.forgetAck(req.CSeq().SeqNo, w)
+		if errors.Is(err, ErrState) || c.State() == Ended { // a CANCEL was faster
 			return ErrEnded
 		}
 		c.endWith(fmt.Errorf("%w: %w", ErrTransport, err))

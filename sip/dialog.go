@@ -219,28 +219,40 @@ type owner interface {
 	finish(ctx context.Context)
 }
 
-// maxDialogs bounds the table. Each watcher and each watched buddy is one.
-const maxDialogs = 4096
+const (
+	// maxDialogs bounds the table. Each watcher and each watched buddy is one.
+	maxDialogs = 4096
+	// maxStrangers is the part of it that others can fill with their subscriptions.
+	maxStrangers = maxDialogs / 2
+)
 
 // dialogs is the table of owners.
 type dialogs struct {
-	mu sync.Mutex
-	m  map[dialogKey]owner
+	mu        sync.Mutex
+	m         map[dialogKey]owner
+	strangers int // ServerSubscriptions in m
 }
 
 func (t *dialogs) add(k dialogKey, o owner) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.m) >= maxDialogs {
+	_, stranger := o.(*ServerSubscription)
+	if len(t.m) >= maxDialogs || stranger && t.strangers >= maxStrangers {
 		return false
 	}
 	t.m[k] = o
+	if stranger {
+		t.strangers++
+	}
 	return true
 }
 
 func (t *dialogs) remove(k dialogKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if _, stranger := t.m[k].(*ServerSubscription); stranger {
+		t.strangers--
+	}
 	delete(t.m, k)
 }
 

@@ -15,6 +15,9 @@ const (
 	// supported are the option tags we obey: RFC 4028 as the side that is refreshed.
 	supported = "timer"
 	sdpType   = "application/sdp"
+
+	// maxHeaders bounds the header fields of a request: Max-Forwards lets 70 proxies add a Via and a Record-Route.
+	maxHeaders = 256
 )
 
 // validate checks what RFC 3261 8.1.1 and 8.2 ask of every request before anything else is done
@@ -22,6 +25,9 @@ const (
 func (u *UA) validate(in *inbound) (code int, drop bool) {
 	req := in.req
 	if req.Via() == nil {
+		return 0, true
+	}
+	if len(req.Headers()) > maxHeaders { // not worth an answer with thousands of Via
 		return 0, true
 	}
 	if req.SipVersion != "SIP/2.0" {

@@ -43,7 +43,7 @@ type flow struct {
 	conn     net.Conn
 	writing  sync.Mutex
 	shutOnce sync.Once
-	lastRead atomic.Int64 // unix nanoseconds
+	lastRead atomic.Int64 // unix nanoseconds; 0: never
 }
 
 var _ sipmsg.Connection = (*flow)(nil)
@@ -170,7 +170,6 @@ func (t *transports) dropStale() {
 // read parses what comes until the connection ends.
 func (f *flow) read() {
 	defer f.forget()
-	f.lastRead.Store(time.Now().UnixNano())
 	stream := f.t.parser.NewSIPStream()
 	defer stream.Close()
 	buf := make([]byte, 16<<10)
@@ -241,6 +240,9 @@ func (f *flow) shut() {
 		_ = f.conn.Close() // the peer sees the end; nothing to do about an error
 	})
 }
+
+// silentSince tells whether nothing has been read after a time.
+func (f *flow) silentSince(t time.Time) bool { return f.lastRead.Load() < t.UnixNano() }
 
 func (f *flow) alive() bool {
 	select {

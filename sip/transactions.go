@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
@@ -17,6 +18,9 @@ import (
 // maxTransactions bounds each transaction table. A UDP server transaction lives for 32 s (timer J), so
 // this is a steady 250 requests a second, far above what a softphone sees outside a flood.
 const maxTransactions = 8192
+
+// maxHeld bounds the requests that server transactions hold, in bytes: those 8192 at 2 kB each.
+const maxHeld = 16 << 20
 
 // responseDepth is how many responses wait for one client transaction before more are dropped, as a
 // network would.
@@ -35,6 +39,7 @@ type transactions struct {
 	clients map[string]*clientTx
 	servers map[string]*serverTx
 	merged  map[mergeKey]*serverTx
+	held    int // bytes of the requests in servers
 }
 
 // mergeKey is what RFC 3261 8.2.2.2 compares to find a request that came by two paths.
@@ -59,7 +64,16 @@ type clientTx struct {
 	in   chan *sipmsg.Response
 	// again gets 2xx responses to INVITE after the first: retransmissions and forks.
 	again chan *sipmsg.Response
+
+	started  time.Time
+	heard    atomic.Bool   // some response came
+	refusals atomic.Int32  // times its datagram met a closed port
+	nobody   chan struct{} // closed after enough of them
 }
+
+// enoughRefusals says that nobody listens: the first one may come from a server that is being restarted, the next
+// one comes T1 (0.5 s) later at the earliest.
+const enoughRefusals = 2
 
 // serverTx is a request of a peer that we answer.
 type serverTx struct {
@@ -68,8 +82,9 @@ type serverTx struct {
 	remote netip.AddrPort
 	tag    string // our tag in To, the same in all responses (RFC 3261 8.2.6.2)
 
-	mu    sync.Mutex
-	final int // status code of the final response; 0: none yet
+	mu        sync.Mutex
+	final     int                          // status code of the final response; 0: none yet
+	cancelled func(cancel *sipmsg.Request) // told of the CANCEL that took effect; may be nil
 }
 
 func newTransactions() *transactions {
@@ -92,6 +107,8 @@ func (t *transactions) start(req *sipmsg.Request, conn sipmsg.Connection) (*clie
 		req:      req, conn: conn,
 		in:    make(chan *sipmsg.Response, responseDepth),
 		again: make(chan *sipmsg.Response, responseDepth),
+
+		started: time.Now(), nobody: make(chan struct{}),
 	}
 	t.mu.Lock()
 	if len(t.clients) >= maxTransactions {
@@ -128,6 +145,9 @@ func (c *clientTx) pump() {
 			return
 		case r := <-c.in:
 			c.Receive(r)
+		case <-c.nobody:
+			c.Terminate()
+			return
 		}
 	}
 }
@@ -136,7 +156,12 @@ func (c *clientTx) pump() {
 func (c *clientTx) failure() error {
 	err := c.Err()
 	switch {
+	case c.refusals.Load() >= enoughRefusals:
+		return fmt.Errorf("%w: %w at %s", ErrTransport, ErrPortClosed, c.req.Destination())
 	case errors.Is(err, sipmsg.ErrTransactionTimeout):
+		if f, ok := c.conn.(*flow); ok && f.silentSince(c.started) {
+			f.shut() // TCP itself would go on for a quarter of an hour; the next request gets a fresh connection
+		}
 		return fmt.Errorf("%w from %s", ErrNoAnswer, c.req.Destination())
 	case err == nil:
 		return ErrTransport
@@ -165,6 +190,7 @@ func (t *transactions) receiveResponse(res *sipmsg.Response) {
 	c := t.clients[key]
 	t.mu.Unlock()
 	if c != nil {
+		c.heard.Store(true)
 		select {
 		case c.in <- res:
 		default:
@@ -174,6 +200,23 @@ func (t *transactions) receiveResponse(res *sipmsg.Response) {
 	}
 	if res.IsSuccess() && res.CSeq().MethodName == sipmsg.INVITE {
 		t.stray(res) // RFC 3261 13.2.2.4: a late 2xx still wants its ACK
+	}
+}
+
+// refused takes the beginning of a datagram that met a closed port (RFC 3261 18.4). The branch in it, which a
+// stranger cannot guess, names the transaction; one that has heard from its peer goes on. Callers may be inside the
+// state machine of that very transaction, so ending it is left to its pump.
+func (t *transactions) refused(datagram []byte) {
+	method, rest, _ := strings.Cut(string(datagram), " ")
+	_, rest, _ = strings.Cut(rest, ";branch=")
+	if end := strings.IndexAny(rest, ";, \t\r\n"); end >= 0 {
+		rest = rest[:end]
+	}
+	t.mu.Lock()
+	c := t.clients[rest+sipmsg.TxSeperator+method]
+	t.mu.Unlock()
+	if c != nil && !c.heard.Load() && c.refusals.Add(1) == enoughRefusals {
+		close(c.nobody)
 	}
 }
 
@@ -220,7 +263,7 @@ func returnPath(in *inbound) sipmsg.Connection {
 
 func (t *transactions) receiveAck(in *inbound) {
 	if s := t.find(in.req, sipmsg.INVITE); s != nil {
-		if s.answered()/100 != 2 { // also 0: a CANCEL drew the 487 inside
+		if s.answered()/100 != 2 {
 			_ = s.Receive(in.req) // its only error is for a method this is not
 			return
 		}
@@ -228,7 +271,7 @@ func (t *transactions) receiveAck(in *inbound) {
 	t.request(in)
 }
 
-// receiveCancel answers CANCEL by itself and lets the INVITE's state machine send 487.
+// receiveCancel answers CANCEL, and its INVITE with 487 if nothing else was faster (RFC 3261 9.2).
 func (t *transactions) receiveCancel(in *inbound) {
 	s := t.find(in.req, sipmsg.INVITE)
 	if s == nil {
@@ -240,25 +283,33 @@ func (t *transactions) receiveCancel(in *inbound) {
 		setTag(res, s.tag)
 	}
 	_ = in.conn.WriteMsg(res) // the CANCEL is retransmitted if this is lost
-	if s.answered() != 0 {
+	terminated := s.response(487, "", nil)
+	if !s.claim(terminated) {
 		return
 	}
-	_ = s.Receive(in.req)
+	s.mu.Lock()
+	tell := s.cancelled
+	s.mu.Unlock()
+	if tell != nil {
+		tell(in.req)
+	}
+	_ = s.Respond(terminated) // repeated until its ACK comes
 }
 
 func (t *transactions) receiveNew(in *inbound) {
-	key, err := sipmsg.ServerTxKeyMake(in.req)
+	key, err := serverKey(in.req, in.req.Transport())
 	if err != nil {
 		t.answerStateless(in, 400)
 		return
 	}
+	size := len(in.req.String())
 	t.mu.Lock()
 	if s := t.servers[key]; s != nil {
 		t.mu.Unlock()
 		_ = s.Receive(in.req) // a retransmission
 		return
 	}
-	if len(t.servers) >= maxTransactions {
+	if len(t.servers) >= maxTransactions || t.held+size > maxHeld {
 		t.mu.Unlock()
 		t.dropped.Add(1)
 		return
@@ -269,6 +320,7 @@ func (t *transactions) receiveNew(in *inbound) {
 		ServerTx: sipmsg.NewServerTx(key, in.req, in.conn, t.log), req: in.req, remote: in.remote, tag: newTag(),
 	}
 	t.servers[key] = s
+	t.held += size
 	if isMerge && !merged {
 		t.merged[mk] = s
 	}
@@ -277,6 +329,7 @@ func (t *transactions) receiveNew(in *inbound) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.servers, key)
+		t.held -= size
 		if t.merged[mk] == s {
 			delete(t.merged, mk)
 		}
@@ -293,6 +346,13 @@ func (t *transactions) receiveNew(in *inbound) {
 	t.request(in)
 }
 
+// serverKey names a server transaction (RFC 3261 17.2.3). The transport, which Via has too, is part of it: the answer
+// to a repeat that claims to be of a TCP transaction would block the reader of the UDP socket.
+func serverKey(req *sipmsg.Request, transport string) (string, error) {
+	key, err := sipmsg.ServerTxKeyMake(req)
+	return transport + " " + key, err
+}
+
 func (t *transactions) find(req *sipmsg.Request, method sipmsg.RequestMethod) *serverTx {
 	// The key is made of Via and the method in CSeq, which CANCEL and ACK carry as their own.
 	probe := &sipmsg.Request{Method: method}
@@ -305,7 +365,7 @@ func (t *transactions) find(req *sipmsg.Request, method sipmsg.RequestMethod) *s
 	if c := req.CSeq(); c != nil {
 		probe.AppendHeader(&sipmsg.CSeqHeader{SeqNo: c.SeqNo, MethodName: method})
 	}
-	key, err := sipmsg.ServerTxKeyMake(probe)
+	key, err := serverKey(probe, req.Transport())
 	if err != nil {
 		return nil
 	}
@@ -391,15 +451,30 @@ func (s *serverTx) response(code int, reason string, body []byte, extra ...Heade
 	return res
 }
 
-// send gives a response to the state machine. After a final response, and after a CANCEL, it fails.
-func (s *serverTx) send(res *sipmsg.Response) error {
+// onCancel makes f be called when a CANCEL takes effect, before its 487 is sent. It must not block.
+func (s *serverTx) onCancel(f func(cancel *sipmsg.Request)) {
 	s.mu.Lock()
-	again := s.final != 0
-	if !again && res.StatusCode >= 200 {
+	defer s.mu.Unlock()
+	s.cancelled = f
+}
+
+// claim decides between final responses: the first one wins, and only a 2xx may be sent again.
+func (s *serverTx) claim(res *sipmsg.Response) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.final != 0 {
+		return s.final/100 == 2 && res.StatusCode == s.final
+	}
+	if res.StatusCode >= 200 {
 		s.final = res.StatusCode
 	}
-	s.mu.Unlock()
-	if again && res.StatusCode/100 != 2 {
+	return true
+}
+
+// send gives a response to the state machine. After another final response, that of a CANCEL too, it fails with
+// ErrState.
+func (s *serverTx) send(res *sipmsg.Response) error {
+	if !s.claim(res) {
 		return fmt.Errorf("respond %d: %w", res.StatusCode, ErrState)
 	}
 	if err := s.Respond(res); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -47,6 +48,7 @@ type transports struct {
 	net     Network
 	parser  *sipmsg.Parser
 	receive func(received) // called in the order of arrival per socket; must not block
+	refused func([]byte)   // the beginning of a datagram of ours met a closed port; must not block
 
 	life context.Context //nolint:containedctx // that of the UA: answers outlive the calls that caused them
 
@@ -73,7 +75,7 @@ func (t *transports) open(ctx context.Context, port int) error {
 		got := addrPort(pc.LocalAddr()).Port()
 		ln, err := t.net.Listen(ctx, "tcp", ":"+strconv.Itoa(int(got)))
 		if err == nil {
-			enlarge(pc)
+			prepare(pc)
 			t.mu.Lock()
 			t.udp, t.listener, t.port = pc, ln, got
 			t.mu.Unlock()
@@ -88,7 +90,8 @@ func (t *transports) open(ctx context.Context, port int) error {
 	return last
 }
 
-func enlarge(pc net.PacketConn) {
+func prepare(pc net.PacketConn) {
+	wantRefusals(pc)
 	if c, ok := pc.(interface{ SetReadBuffer(int) error }); ok {
 		_ = c.SetReadBuffer(readBuffer) // a wish; the system's own size works too
 	}
@@ -140,7 +143,7 @@ func (t *transports) serveDatagrams(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			enlarge(n)
+			prepare(n)
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.udp = n
@@ -173,7 +176,7 @@ func (t *transports) reopen(ctx context.Context, open func() error) bool {
 	}
 }
 
-// readDatagrams reads until the socket fails. Windows reports an ICMP error of an earlier packet on
+// readDatagrams reads until the socket fails. Linux and Windows report an ICMP error of an earlier packet on
 // the next read, so a single error means nothing; many in a row mean a dead socket.
 func (t *transports) readDatagrams(pc net.PacketConn) error {
 	const tolerated = 100
@@ -181,6 +184,9 @@ func (t *transports) readDatagrams(pc net.PacketConn) error {
 	for failures := 0; ; {
 		n, from, err := pc.ReadFrom(buf)
 		if err != nil {
+			if t.heed(pc) || errors.Is(err, syscall.ECONNREFUSED) {
+				continue
+			}
 			failures++
 			if errors.Is(err, net.ErrClosed) || failures > tolerated {
 				return err
@@ -204,6 +210,37 @@ func (t *transports) readDatagrams(pc net.PacketConn) error {
 		msg.SetTransport("UDP")
 		msg.SetSource(remote.String())
 		t.receive(received{msg: msg, conn: &datagramPath{t: t, remote: remote}, remote: remote})
+	}
+}
+
+// heed tells the transactions whose datagrams met a closed port. It reports whether the socket had any error to tell.
+func (t *transports) heed(pc net.PacketConn) bool {
+	datagrams, found := readRefusals(pc)
+	for _, d := range datagrams {
+		t.refused(d)
+	}
+	return found
+}
+
+// writeTo sends one datagram. A socket that is told of ICMP errors reports one that is waiting instead of sending,
+// whatever the destination, so another try is due.
+func (t *transports) writeTo(data []byte, to netip.AddrPort) error {
+	t.mu.Lock()
+	pc := t.udp
+	t.mu.Unlock()
+	if pc == nil {
+		return ErrClosed
+	}
+	const tries = 3
+	for try := 1; ; try++ {
+		_, err := pc.WriteTo(data, net.UDPAddrFromAddrPort(to))
+		if err == nil {
+			return nil
+		}
+		if try == tries || errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("%w: send to %s: %w", ErrTransport, to, err)
+		}
+		t.heed(pc)
 	}
 }
 
@@ -239,28 +276,11 @@ func (p *datagramPath) WriteMsg(msg sipmsg.Message) error {
 		p.t.oversized.Add(1)
 		return fmt.Errorf("%w: message of %d bytes does not fit a datagram", ErrTransport, len(data))
 	}
-	p.t.mu.Lock()
-	pc := p.t.udp
-	p.t.mu.Unlock()
-	if _, err := pc.WriteTo(data, net.UDPAddrFromAddrPort(p.remote)); err != nil {
-		return fmt.Errorf("%w: send to %s: %w", ErrTransport, p.remote, err)
-	}
-	return nil
+	return p.t.writeTo(data, p.remote)
 }
 
 // probe sends the keep-alive of RFC 5626 4.4.1, which nobody has to answer.
-func (t *transports) probe(to netip.AddrPort) error {
-	t.mu.Lock()
-	pc := t.udp
-	t.mu.Unlock()
-	if pc == nil {
-		return ErrClosed
-	}
-	if _, err := pc.WriteTo([]byte("\r\n\r\n"), net.UDPAddrFromAddrPort(to)); err != nil {
-		return fmt.Errorf("%w: probe %s: %w", ErrTransport, to, err)
-	}
-	return nil
-}
+func (t *transports) probe(to netip.AddrPort) error { return t.writeTo([]byte("\r\n\r\n"), to) }
 
 // Ref, TryClose and Close do nothing: the socket belongs to the UA.
 func (p *datagramPath) Ref(int) int            { return 1 }

@@ -132,7 +132,8 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
 	u.tp = &transports{
 		life: u.life,
-		log:  u.log, net: cfg.Network, parser: sipmsg.NewParser(), flows: map[flowKey]*flow{}, receive: u.tx.receive,
+		log:  u.log, net: cfg.Network, parser: sipmsg.NewParser(), flows: map[flowKey]*flow{},
+		receive: u.tx.receive, refused: u.tx.refused,
 	}
 	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.validate, &u.dropped
 	u.inbox = newMessageInbox(u)
