@@ -70,7 +70,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("\xb2\x80\x00\x01\x00\x00\x00\xa0\x00\x00\x00\x07\xbe\xde\x00\x01\x10\x01\x02\x03\x05\x05\x05\x05pay\x03"), uint16(5))
 	f.Add([]byte("\x80\x65\x00\x01\x00\x00\x00\xa0\x00\x00\x00\x07\x05\x80\x03\x20"), uint16(5))
 	f.Add([]byte("\x80\x0d\x00\x01\x00\x00\x00\xa0\x00\x00\x00\x07\x30"), uint16(5))
-	f.Fuzz(func(t *testing.T, data []byte, step uint16) {
+	f.Fuzz(func(_ *testing.T, data []byte, step uint16) {
 		rx := &receiver{buffer: jitter.New(jitter.Config{})}
 		types := map[uint8]payloadType{
 			13: {kind: payloadNoise, clock: 8000}, 101: {kind: payloadEvent, clock: 8000},

@@ -32,8 +32,8 @@ func (s *Session) runKicks(ctx context.Context) {
 		case <-s.kick:
 		}
 		s.sendReport(false)
-		for _, pause := range []time.Duration{5, 15, 30} {
-			timer := time.NewTimer(pause * time.Millisecond)
+		for _, pause := range []time.Duration{5 * time.Millisecond, 15 * time.Millisecond, 30 * time.Millisecond} {
+			timer := time.NewTimer(pause)
 			select {
 			case <-ctx.Done():
 				timer.Stop()

@@ -29,8 +29,7 @@ type reports struct {
 	mux        bool
 	rtt        time.Duration
 	remoteLoss float64 // percent, of our packets
-	remoteSSRC uint32
-	sent       uint64 // packets sent at the last report
+	sent       uint64  // packets sent at the last report
 	garbage    uint64
 	bye        bool
 }
@@ -115,7 +114,7 @@ func (s *Session) receptionReports(now time.Duration) []rtcp.ReceptionReport {
 	block := rtcp.ReceptionReport{
 		SSRC:               src.ssrc,
 		FractionLost:       src.interval(),
-		TotalLost:          uint32(min(src.lost(), 0x7fffff)), //nolint:gosec // 24 bits, signed.
+		TotalLost:          uint32(min(src.lost(), 0x7fffff)), // 24 bits, signed
 		LastSequenceNumber: src.highest,
 		Jitter:             uint32(src.jitter),
 	}

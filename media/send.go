@@ -303,7 +303,7 @@ func (s *sender) report(now time.Duration) (ts uint32, packets, octets uint64) {
 	defer s.mu.Unlock()
 	elapsed := uint32(0)
 	if c := s.now.codec; c.ClockRate > 0 && now > s.stamp {
-		elapsed = uint32((now - s.stamp).Seconds() * float64(c.ClockRate)) //nolint:gosec // wraps as timestamps do.
+		elapsed = uint32((now - s.stamp).Seconds() * float64(c.ClockRate)) // wraps as timestamps do
 	}
 	return s.ts + elapsed, s.packets, s.octets
 }

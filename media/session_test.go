@@ -86,7 +86,8 @@ func TestMove(t *testing.T) {
 		if m.GapOut < 280*time.Millisecond || m.GapOut > 325*time.Millisecond {
 			t.Errorf("gap out %v", m.GapOut)
 		}
-		if st := b.Stats(); st.Remote.String() != "10.0.9.9:4000" || st.Garbage != 0 {
+		if st := b.Stats(); st.Remote.String() != "10.0.9.9:4000" || st.Garbage > 1 {
+			// One: its first report may overtake the first packet from the new address.
 			t.Errorf("peer sends to %v, garbage %d", st.Remote, st.Garbage)
 		}
 		listen(t, a, b, 7, 0.6, 0.95)

@@ -109,13 +109,13 @@ func (f filePlayer) Play(ctx context.Context, pull func(frame []int16)) error {
 		if full {
 			return nil
 		}
-		err := w.write(frame)
-		if errors.Is(err, errWAVFull) { // the call matters more than its recording
+		failed := w.write(frame)
+		if errors.Is(failed, errWAVFull) { // the call matters more than its recording
 			f.logger.WarnContext(ctx, "wav file full, recording ends here", "path", f.path)
 			full = true
 			return nil
 		}
-		return err
+		return failed
 	})
 	if err = errors.Join(err, w.close()); err != nil {
 		return fmt.Errorf("audio output %s: %w", f.path, err)

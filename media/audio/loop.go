@@ -9,9 +9,9 @@ import (
 const (
 	// LoopDelay suits an echo service: long enough to hear that it is an echo, short enough to talk against.
 	LoopDelay = 200 * time.Millisecond
-	// loopMin leaves the player's goroutine two frames of lateness, loopMax bounds the memory to about 1 MB.
-	loopMin = 2 * FrameTime
-	loopMax = 10 * time.Second
+	// loopLeast leaves the player's goroutine two frames of lateness, loopMost bounds the memory to about 1 MB.
+	loopLeast = 2 * FrameTime
+	loopMost  = 10 * time.Second
 )
 
 // Loop joins a player and a recorder: every frame played is recorded once, unchanged, a fixed delay later. Where
@@ -36,7 +36,7 @@ func NewLoop(delay time.Duration) *Loop {
 	if delay == 0 {
 		delay = LoopDelay
 	}
-	delay = max(loopMin, min(delay, loopMax))
+	delay = max(loopLeast, min(delay, loopMost))
 	l := &Loop{epoch: time.Now(), delay: int64((delay + FrameTime/2) / FrameTime)}
 	// As many slots again as the delay: the reader may be as late as the writer.
 	l.slots = make([]loopSlot, 2*l.delay+2)

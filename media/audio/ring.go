@@ -26,7 +26,7 @@ func (r *ring) put(pcm []int16) int {
 	at := w % ringSamples
 	first := copy(r.data[at:], pcm[:n])
 	copy(r.data[:], pcm[first:n])
-	r.written.Store(w + uint64(n))
+	r.written.Store(w + uint64(n)) //nolint:gosec // at most ringSamples
 	return n
 }
 
@@ -37,7 +37,7 @@ func (r *ring) putBytes(b []byte) int {
 	for i := range n {
 		r.data[(w+uint64(i))%ringSamples] = int16(binary.NativeEndian.Uint16(b[2*i:])) //nolint:gosec // the same bits
 	}
-	r.written.Store(w + uint64(n))
+	r.written.Store(w + uint64(n)) //nolint:gosec // at most ringSamples
 	return n
 }
 
@@ -47,7 +47,7 @@ func (r *ring) take(pcm []int16) int {
 	n := min(len(pcm), int(r.written.Load()-at)) //nolint:gosec // at most ringSamples
 	first := copy(pcm[:n], r.data[at%ringSamples:])
 	copy(pcm[first:n], r.data[:])
-	r.read.Store(at + uint64(n))
+	r.read.Store(at + uint64(n)) //nolint:gosec // at most ringSamples
 	return n
 }
 
@@ -56,8 +56,9 @@ func (r *ring) takeBytes(b []byte) int {
 	at := r.read.Load()
 	n := min(len(b)/2, int(r.written.Load()-at)) //nolint:gosec // at most ringSamples
 	for i := range n {
-		binary.NativeEndian.PutUint16(b[2*i:], uint16(r.data[(at+uint64(i))%ringSamples])) //nolint:gosec // the same bits
+		x := r.data[(at+uint64(i))%ringSamples]
+		binary.NativeEndian.PutUint16(b[2*i:], uint16(x)) //nolint:gosec // the same bits
 	}
-	r.read.Store(at + uint64(n))
+	r.read.Store(at + uint64(n)) //nolint:gosec // at most ringSamples
 	return n
 }

@@ -174,10 +174,11 @@ func (w *wavReader) sample(b []byte) float64 {
 	case w.bits == 8:
 		return float64(int(b[0])-128) / 128 // 8 bits have no sign
 	case w.bits == 16:
-		return float64(int16(binary.LittleEndian.Uint16(b))) / (1 << 15)
+		return float64(int16(binary.LittleEndian.Uint16(b))) / (1 << 15) //nolint:gosec // the sign is meant
 	case w.bits == 24:
-		return float64(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24)) / (1 << 31)
+		x := uint32(b[0])<<8 | uint32(b[1])<<16 | uint32(b[2])<<24
+		return float64(int32(x)) / (1 << 31) //nolint:gosec // the sign is meant
 	default:
-		return float64(int32(binary.LittleEndian.Uint32(b))) / (1 << 31)
+		return float64(int32(binary.LittleEndian.Uint32(b))) / (1 << 31) //nolint:gosec // the sign is meant
 	}
 }

@@ -19,9 +19,9 @@ func encodeULaw(x int16) byte {
 		v, sign = ^v, 0
 	}
 	v = min(v>>2+ulawBias, ulawClip)
-	segment := bits.Len(uint(v)) - 6 // 33..63 is segment 0
-	code := byte(segment<<4 | v>>(segment+1)&0x0f)
-	return code ^ 0x7f | sign // all magnitude bits are sent inverted
+	segment := bits.Len(uint(v)) - 6               // 33..63 is segment 0
+	code := byte(segment<<4 | v>>(segment+1)&0x0f) //nolint:gosec // segment is 0 to 7: seven bits
+	return code ^ 0x7f | sign                      // all magnitude bits are sent inverted
 }
 
 func decodeULaw(b byte) int16 {
@@ -31,7 +31,7 @@ func decodeULaw(b byte) int16 {
 	if b&0x80 == 0 {
 		v = -v
 	}
-	return int16(v)
+	return int16(v) //nolint:gosec // G.711 table 2b: at most 32124
 }
 
 func encodeALaw(x int16) byte {
@@ -46,7 +46,7 @@ func encodeALaw(x int16) byte {
 		segment := bits.Len(uint(v)) - 4
 		code = segment<<4 | v>>(segment-1)&0x0f
 	}
-	return (byte(code) | sign) ^ alawMask
+	return (byte(code) | sign) ^ alawMask //nolint:gosec // seven bits, see encodeULaw
 }
 
 func decodeALaw(b byte) int16 {

@@ -35,7 +35,8 @@ func newG722Tables() g722Tables {
 			-136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,
 			-8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688,
 			-1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192,
-			6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+			6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432,
+			-136,
 		},
 		qm4: [16]int{
 			0, -20456, -12896, -8968, -6288, -4240, -2584, -1200,
@@ -176,7 +177,7 @@ func (e *g722Encoder) Encode(pcm []int16, out []byte) (int, error) {
 		return 0, ErrShortBuffer
 	}
 	for i := range n {
-		out[i] = byte(e.code(int(pcm[2*i]), int(pcm[2*i+1])))
+		out[i] = byte(e.code(int(pcm[2*i]), int(pcm[2*i+1]))) //nolint:gosec // two bits and six
 	}
 	return n, nil
 }
@@ -267,7 +268,7 @@ func (d *g722Decoder) pair(code int) (first, second int16) {
 		odd += d.x[2*k] * h
 		even += d.x[23-2*k] * h
 	}
-	return int16(saturate(even >> 11)), int16(saturate(odd >> 11))
+	return int16(saturate(even >> 11)), int16(saturate(odd >> 11)) //nolint:gosec // saturate keeps 16 bits
 }
 
 // Conceal implements Decoder. The predictors and scales would stand still during a gap while those of the encoder

@@ -20,7 +20,7 @@ func (l16Encoder) Encode(pcm []int16, out []byte) (int, error) {
 		return 0, ErrShortBuffer
 	}
 	for i, x := range pcm {
-		binary.BigEndian.PutUint16(out[2*i:], uint16(x))
+		binary.BigEndian.PutUint16(out[2*i:], uint16(x)) //nolint:gosec // the same bits
 	}
 	return 2 * len(pcm), nil
 }
@@ -35,7 +35,7 @@ func (d *l16Decoder) Decode(payload []byte, pcm []int16) (int, error) {
 		return 0, ErrShortBuffer
 	}
 	for i := range n {
-		pcm[i] = int16(binary.BigEndian.Uint16(payload[2*i:]))
+		pcm[i] = int16(binary.BigEndian.Uint16(payload[2*i:])) //nolint:gosec // the same bits
 	}
 	d.plc.good(pcm[:n])
 	return n, nil

@@ -5,6 +5,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hraban/opus"
 )
@@ -64,7 +65,7 @@ func (e *opusEncoder) Encode(pcm []int16, out []byte) (int, error) {
 		return 0, ErrShortBuffer
 	}
 	// The binding takes the capacity for the length: cut it.
-	n, err := e.enc.Encode(pcm, out[:len(out):len(out)])
+	n, err := e.enc.Encode(pcm, slices.Clip(out))
 	if err != nil {
 		return 0, fmt.Errorf("opus encode: %w", err)
 	}
@@ -113,7 +114,7 @@ func (d *opusDecoder) Decode(payload []byte, pcm []int16) (int, error) {
 	case len(pcm) < samples:
 		return 0, ErrShortBuffer
 	}
-	n, err := d.dec.Decode(payload, pcm[:len(pcm):len(pcm)])
+	n, err := d.dec.Decode(payload, slices.Clip(pcm))
 	if err != nil {
 		return 0, ErrPayload
 	}

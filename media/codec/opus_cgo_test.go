@@ -3,6 +3,7 @@
 package codec
 
 import (
+	"errors"
 	"math"
 	"testing"
 )
@@ -155,13 +156,13 @@ func TestOpusDTX(t *testing.T) {
 
 func TestOpusFrameSize(t *testing.T) {
 	_, enc, dec := open(t, "opus")
-	if _, err := enc.Encode(make([]int16, 959), make([]byte, 100)); err != ErrFrameSize {
+	if _, err := enc.Encode(make([]int16, 959), make([]byte, 100)); !errors.Is(err, ErrFrameSize) {
 		t.Errorf("Encode of 959 samples: %v", err)
 	}
 	if n, err := dec.Conceal(make([]int16, 1000)); n != 960 || err != nil {
 		t.Errorf("Conceal of 1000 samples = %d, %v, want whole units of 2.5 ms", n, err)
 	}
-	if _, err := dec.Conceal(make([]int16, 100)); err != ErrFrameSize {
+	if _, err := dec.Conceal(make([]int16, 100)); !errors.Is(err, ErrFrameSize) {
 		t.Errorf("Conceal of 100 samples: %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func (e Event) Append(b []byte) []byte {
 	if e.End {
 		flags |= 0x80
 	}
-	return append(b, e.Code, flags, byte(e.Duration>>8), byte(e.Duration))
+	return binary.BigEndian.AppendUint16(append(b, e.Code, flags), e.Duration)
 }
 
 // endPackets is how often the final packet is sent (RFC 4733 2.5.1.4: a total of three).
@@ -95,7 +95,7 @@ func (s *Sender) Next(step uint32) (e Event, first bool) {
 	first = s.played == 0
 	if s.ends == 0 {
 		s.played = min(s.played+step, s.length)
-		s.event.Duration = uint16(min(s.played, 0xffff)) //nolint:gosec // bounded here.
+		s.event.Duration = uint16(min(s.played, 0xffff))
 	}
 	if s.played >= s.length {
 		s.event.End = true

@@ -35,12 +35,12 @@ func deviceStart(pcm []int16) int {
 }
 
 func TestJitterThenCalm(t *testing.T) {
-	for _, spread := range []time.Duration{20, 60, 150} {
-		rng := rand.New(rand.NewPCG(1, uint64(spread)))
+	for _, spread := range []time.Duration{20 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond} {
+		rng := rand.New(rand.NewPCG(1, uint64(spread.Milliseconds())))
 		s := newSim()
 		s.record = true
 		s.stream(0, 1500, func(int) time.Duration {
-			return time.Duration(rng.Int64N(int64(spread * time.Millisecond)))
+			return time.Duration(rng.Int64N(int64(spread)))
 		})
 		s.stream(1500, 2100, constant(0))
 		s.run(5 * time.Second)
@@ -48,15 +48,15 @@ func TestJitterThenCalm(t *testing.T) {
 		s.run(30 * time.Second)
 		st := s.b.Stats()
 		late := (st.Concealed - before.Concealed).Milliseconds() / 20
-		t.Logf("jitter %v ms: delay %v, %d of 1250 frames concealed, reordered %d", int64(spread), st.Delay, late, st.Reordered)
+		t.Logf("jitter %v: delay %v, %d of 1250 frames concealed, reordered %d", spread, st.Delay, late, st.Reordered)
 		if late > 25 {
-			t.Errorf("jitter %d ms: %d of 1250 frames concealed", spread, late)
+			t.Errorf("jitter %v: %d of 1250 frames concealed", spread, late)
 		}
-		if limit := (spread + 35) * time.Millisecond; st.Delay > limit {
-			t.Errorf("jitter %d ms: delay %v", spread, st.Delay)
+		if limit := spread + 35*time.Millisecond; st.Delay > limit {
+			t.Errorf("jitter %v: delay %v", spread, st.Delay)
 		}
 		s.run(40 * time.Second)
-		if st := s.b.Stats(); st.Delay > 25*time.Millisecond {
+		if st = s.b.Stats(); st.Delay > 25*time.Millisecond {
 			t.Errorf("10 s after the jitter: delay %v, target %v", st.Delay, st.Target)
 		}
 		if n := clicks(s.heard[deviceStart(s.heard):]); n > int(st.Concealed.Milliseconds()/20)+int(st.Lost) {

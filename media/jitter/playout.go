@@ -213,7 +213,7 @@ func (b *Buffer) fill(want int) {
 func (b *Buffer) gapEnds(q *slot, missing, space int64) {
 	p := &b.play
 	if missing > 0 {
-		b.stats.Lost += uint64(missing) //nolint:gosec // positive.
+		b.stats.Lost += uint64(missing)
 		b.stats.Concealed += duration(min(p.since, space))
 	}
 	p.end, p.since = q.media, 0

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// MinRate and MaxRate bound the sample rates in Hz that New takes.
+	// MinRate is the lowest sample rate in Hz that New takes.
 	MinRate = 4000
+	// MaxRate is the highest.
 	MaxRate = 384000
 	// MaxDrift is the largest change of the ratio, half a percent: no sound card is off by more than 0.1 %, and a
 	// change of pitch of half a percent is not heard.
@@ -60,7 +61,8 @@ func New(inRate, outRate int) (*Resampler, error) {
 			return nil, fmt.Errorf("resample: %d Hz is not between %d and %d", rate, MinRate, MaxRate)
 		}
 	}
-	r := &Resampler{inRate: inRate, outRate: outRate, unit: uint64(outRate) << fine, step: uint64(inRate) << fine}
+	r := &Resampler{inRate: inRate, outRate: outRate}
+	r.unit, r.step = uint64(outRate)<<fine, uint64(inRate)<<fine //nolint:gosec // positive
 	low := min(inRate, outRate)
 	r.length = (taps*inRate + low - 1) / low
 	r.count = phaseCount(inRate, outRate)
@@ -143,7 +145,7 @@ func (r *Resampler) SetDrift(drift float64) {
 		drift = 0
 	}
 	drift = max(-MaxDrift, min(drift, MaxDrift))
-	r.step = uint64(math.Round(float64(uint64(r.inRate)<<fine) * (1 + drift)))
+	r.step = uint64(math.Round(float64(uint64(r.inRate)<<fine) * (1 + drift))) //nolint:gosec // positive
 }
 
 // Process converts samples of in to out until either in is used up or out is full. It returns how many samples it
@@ -163,7 +165,7 @@ func (r *Resampler) Need(samples int) int {
 	if samples <= 0 {
 		return 0
 	}
-	return int((r.position+uint64(samples-1)*r.step)/r.unit) + 1
+	return int((r.position+uint64(samples-1)*r.step)/r.unit) + 1 //nolint:gosec // of the size of samples
 }
 
 // MaxOutput returns the largest number of samples that Process can produce of that many input samples.
@@ -190,12 +192,12 @@ func (r *Resampler) block(in, out []int16) (consumed, produced int) {
 	}
 	end := uint64(len(in)) * r.unit
 	for r.position < end && produced < len(out) {
-		index := int(r.position / r.unit)
+		index := int(r.position / r.unit) //nolint:gosec // below len(in)
 		out[produced] = round(r.sample(index, r.position%r.unit))
 		produced++
 		r.position += r.step
 	}
-	consumed = min(len(in), int(r.position/r.unit))
+	consumed = min(len(in), int(r.position/r.unit)) //nolint:gosec // a few above len(in) at most
 	r.position -= uint64(consumed) * r.unit
 	copy(r.buffer, r.buffer[consumed:consumed+past])
 	return consumed, produced
@@ -204,8 +206,8 @@ func (r *Resampler) block(in, out []int16) (consumed, produced int) {
 // sample computes one output sample from the length inputs that end with the fresh sample index.
 func (r *Resampler) sample(index int, fraction uint64) float32 {
 	window := r.buffer[index : index+r.length]
-	scaled := fraction * uint64(r.count)
-	phase, rest := int(scaled/r.unit), scaled%r.unit
+	scaled := fraction * uint64(r.count)             //nolint:gosec // positive
+	phase, rest := int(scaled/r.unit), scaled%r.unit //nolint:gosec // below r.count
 	a := dot(window, r.table[phase*r.length:(phase+1)*r.length])
 	if rest == 0 {
 		return a

@@ -88,8 +88,12 @@ func TestFrequencyResponse(t *testing.T) {
 
 func TestExactFrames(t *testing.T) {
 	for _, tt := range []struct{ in, out, frame, want int }{
-		{8000, 48000, 80, 480}, {48000, 8000, 480, 80}, {16000, 48000, 160, 480}, {48000, 16000, 480, 160},
-		{48000, 48000, 480, 480}, {44100, 48000, 441, 480},
+		{8000, 48000, 80, 480},
+		{48000, 8000, 480, 80},
+		{16000, 48000, 160, 480},
+		{48000, 16000, 480, 160},
+		{48000, 48000, 480, 480},
+		{44100, 48000, 441, 480},
 	} {
 		r := mustNew(t, tt.in, tt.out)
 		in, out := make([]int16, tt.frame), make([]int16, r.MaxOutput(tt.frame))

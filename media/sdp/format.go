@@ -41,7 +41,8 @@ func (f Format) rtpmap() string {
 
 // static returns the encoding of a payload type that needs no rtpmap (RFC 3551 table 4 and 5).
 func static(payloadType uint8) (Format, bool) {
-	name, clock, channels := "", 8000, 1
+	var name string
+	clock, channels := 8000, 1
 	switch payloadType {
 	case 0:
 		name = "PCMU"

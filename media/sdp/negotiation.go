@@ -365,9 +365,9 @@ func answerFormats(a Agreement) []Format {
 	var list []Format
 	for _, group := range [][]Codec{a.Codecs, a.Events} {
 		for _, c := range group {
-			c.Format.PayloadType = c.Receive
+			c.PayloadType = c.Receive
 			if strings.EqualFold(c.Name, TelephoneEvent) {
-				c.Format.Fmtp = "0-15"
+				c.Fmtp = "0-15"
 			}
 			list = append(list, c.Format)
 		}

@@ -84,8 +84,10 @@ func TestParse(t *testing.T) {
 		Origin: Origin{"bob", 12, 34, netip.MustParseAddr("2001:db8::1")}, Name: "x",
 		Conn: netip.MustParseAddr("224.2.1.1"), Times: []string{"0 0"}, Attributes: []Attribute{{"sendonly", ""}},
 		Media: []Media{
-			{Kind: "audio", Port: 49170, Proto: "RTP/AVP", Formats: []string{"0", "97"},
-				Attributes: []Attribute{{"rtpmap", "97 opus/48000/2"}}},
+			{
+				Kind: "audio", Port: 49170, Proto: "RTP/AVP", Formats: []string{"0", "97"},
+				Attributes: []Attribute{{"rtpmap", "97 opus/48000/2"}},
+			},
 			{Kind: "video", Proto: "RTP/AVP", Formats: []string{"31"}, HasConn: true},
 		},
 	}
@@ -117,30 +119,54 @@ func TestAgreement(t *testing.T) {
 		direction   Direction
 		want        want
 	}{
-		{"static without rtpmap", offerOf("m=audio 4000 RTP/AVP 18 8 0\r\n"), SendRecv,
-			want{codecs: "PCMA PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true, receive: true}},
-		{"other port for rtcp", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp:5555\r\na=ptime:30\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:5555", send: true, receive: true, ptime: 30}},
-		{"other address for rtcp", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp:5555 IN IP4 192.0.2.9\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.9:5555", send: true, receive: true}},
-		{"rtcp-mux", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4000", send: true, receive: true, mux: true}},
-		{"ipv6", offerOf("m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::5\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "[2001:db8::5]:4000", rtcp: "[2001:db8::5]:4001", send: true, receive: true}},
-		{"held by sendonly", offerOf("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", receive: true, hold: true}},
-		{"held at session level", strings.Replace(offerOf("m=audio 4000 RTP/AVP 0\r\n"), "t=0 0", "t=0 0\r\na=inactive", 1), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", hold: true}},
-		{"media level goes first", strings.Replace(offerOf("m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n"), "t=0 0", "t=0 0\r\na=inactive", 1), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true, receive: true}},
-		{"held the old way", offerOf("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "invalid AddrPort", rtcp: "invalid AddrPort", receive: true, hold: true}},
-		{"both hold", offerOf("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n"), SendOnly,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", hold: true}},
-		{"we hold", offerOf("m=audio 4000 RTP/AVP 0\r\n"), SendOnly,
-			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true}},
-		{"second audio line fits", offerOf("m=audio 4000 RTP/SAVP 0\r\n", "m=audio 4002 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"), SendRecv,
-			want{codecs: "PCMU", remote: "192.0.2.1:4002", rtcp: "192.0.2.1:4003", send: true, receive: true, events: 1}},
+		{
+			"static without rtpmap", offerOf("m=audio 4000 RTP/AVP 18 8 0\r\n"), SendRecv,
+			want{codecs: "PCMA PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true, receive: true},
+		},
+		{
+			"other port for rtcp", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp:5555\r\na=ptime:30\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:5555", send: true, receive: true, ptime: 30},
+		},
+		{
+			"other address for rtcp", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp:5555 IN IP4 192.0.2.9\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.9:5555", send: true, receive: true},
+		},
+		{
+			"rtcp-mux", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4000", send: true, receive: true, mux: true},
+		},
+		{
+			"ipv6", offerOf("m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::5\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "[2001:db8::5]:4000", rtcp: "[2001:db8::5]:4001", send: true, receive: true},
+		},
+		{
+			"held by sendonly", offerOf("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", receive: true, hold: true},
+		},
+		{
+			"held at session level", strings.Replace(offerOf("m=audio 4000 RTP/AVP 0\r\n"), "t=0 0", "t=0 0\r\na=inactive", 1), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", hold: true},
+		},
+		{
+			"media level goes first", strings.Replace(offerOf("m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n"), "t=0 0", "t=0 0\r\na=inactive", 1), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true, receive: true},
+		},
+		{
+			"held the old way", offerOf("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "invalid AddrPort", rtcp: "invalid AddrPort", receive: true, hold: true},
+		},
+		{
+			"both hold", offerOf("m=audio 4000 RTP/AVP 0\r\na=sendonly\r\n"), SendOnly,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", hold: true},
+		},
+		{
+			"we hold", offerOf("m=audio 4000 RTP/AVP 0\r\n"), SendOnly,
+			want{codecs: "PCMU", remote: "192.0.2.1:4000", rtcp: "192.0.2.1:4001", send: true},
+		},
+		{
+			"second audio line fits", offerOf("m=audio 4000 RTP/SAVP 0\r\n", "m=audio 4002 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"), SendRecv,
+			want{codecs: "PCMU", remote: "192.0.2.1:4002", rtcp: "192.0.2.1:4003", send: true, receive: true, events: 1},
+		},
 		{"secured only", offerOf("m=audio 4000 RTP/SAVP 0\r\n"), SendRecv, want{err: ErrNoCommon}},
 		{"switched off", offerOf("m=audio 0 RTP/AVP 0\r\n"), SendRecv, want{err: ErrNoCommon}},
 		{"unknown codecs", offerOf("m=audio 4000 RTP/AVP 18 97\r\na=rtpmap:97 iLBC/8000\r\n"), SendRecv, want{err: ErrNoCommon}},
@@ -236,15 +262,23 @@ func TestAccept(t *testing.T) {
 		check        func(Agreement) bool
 		err          error
 	}{
-		{"plain", offerOf("m=audio 4000 RTP/AVP 111 0\r\na=rtpmap:111 opus/48000/2\r\n"),
-			func(a Agreement) bool { return names(a.Codecs) == "opus PCMU" && a.Send && a.Receive }, nil},
-		{"other number", offerOf("m=audio 4000 RTP/AVP 99\r\na=rtpmap:99 opus/48000/2\r\n"),
-			func(a Agreement) bool { return a.Codecs[0].PayloadType == 99 && a.Codecs[0].Receive == 111 }, nil},
-		{"rtpmap left out", offerOf("m=audio 4000 RTP/AVP 111\r\n"),
-			func(a Agreement) bool { return names(a.Codecs) == "opus" }, nil},
+		{
+			"plain", offerOf("m=audio 4000 RTP/AVP 111 0\r\na=rtpmap:111 opus/48000/2\r\n"),
+			func(a Agreement) bool { return names(a.Codecs) == "opus PCMU" && a.Send && a.Receive }, nil,
+		},
+		{
+			"other number", offerOf("m=audio 4000 RTP/AVP 99\r\na=rtpmap:99 opus/48000/2\r\n"),
+			func(a Agreement) bool { return a.Codecs[0].PayloadType == 99 && a.Codecs[0].Receive == 111 }, nil,
+		},
+		{
+			"rtpmap left out", offerOf("m=audio 4000 RTP/AVP 111\r\n"),
+			func(a Agreement) bool { return names(a.Codecs) == "opus" }, nil,
+		},
 		{"refused", offerOf("m=audio 0 RTP/AVP 0\r\n"), func(a Agreement) bool { return a.Refused }, nil},
-		{"mux not offered", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\n"),
-			func(a Agreement) bool { return !a.Mux }, nil},
+		{
+			"mux not offered", offerOf("m=audio 4000 RTP/AVP 0\r\na=rtcp-mux\r\n"),
+			func(a Agreement) bool { return !a.Mux }, nil,
+		},
 		{"video instead", offerOf("m=video 4000 RTP/AVP 96\r\n"), nil, ErrMismatch},
 		{"nothing", offerOf(), nil, ErrMismatch},
 		{"other codec", offerOf("m=audio 4000 RTP/AVP 18\r\n"), nil, ErrNoCommon},
