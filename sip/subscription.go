@@ -18,8 +18,10 @@ const (
 	timerN = 32 * time.Second
 	// byeNotify is how long Close waits for the last NOTIFY.
 	byeNotify = 2 * time.Second
-	// refreshRetry is the pause after a refresh that failed for a reason that may pass.
-	refreshRetry = 5 * time.Second
+	// refreshRetry is the pause after a refresh that failed for a reason that may pass. It doubles up to
+	// refreshRetryMax while the subscription lives.
+	refreshRetry    = 5 * time.Second
+	refreshRetryMax = time.Minute
 )
 
 // SubscribeRequest says what to subscribe to.
@@ -80,6 +82,7 @@ type Subscription struct {
 	notified bool
 	until    time.Time // when the subscription lapses
 	interval time.Duration
+	failed   int // refreshes in a row
 }
 
 // Subscribe subscribes and waits until it is accepted. The error is a *StatusError, or wraps ErrNoAnswer or
@@ -325,16 +328,34 @@ func (s *Subscription) renew() time.Duration {
 	cancel()
 	switch {
 	case err == nil:
+		s.mu.Lock()
+		s.failed = 0
+		s.mu.Unlock()
 		return s.nextRefresh()
 	case errors.Is(err, ErrEnded):
 		return time.Hour // keep ends
-	case fatal(err) || time.Now().Add(refreshRetry).After(until):
+	}
+	pause := s.retryPause(err, time.Until(until))
+	if fatal(err) || time.Now().Add(pause).After(until) {
 		s.end(err)
 		return time.Hour
-	default:
-		s.ua.log.Info("subscription not refreshed, trying again", "target", s.req.Target, "err", err)
-		return refreshRetry
 	}
+	s.ua.log.Info("subscription not refreshed, trying again", "target", s.req.Target, "err", err)
+	return pause
+}
+
+// retryPause is the time until the next refresh after one that failed: what the other side asks for, else growing, yet
+// with another try before the end of what is left.
+func (s *Subscription) retryPause(err error, left time.Duration) time.Duration {
+	s.mu.Lock()
+	pause := min(refreshRetry<<min(s.failed, 10), refreshRetryMax)
+	s.failed++
+	s.mu.Unlock()
+	var status *StatusError
+	if errors.As(err, &status) && status.RetryAfter > 0 {
+		return status.RetryAfter
+	}
+	return max(min(pause, left/2), refreshRetry)
 }
 
 func later(a, b time.Time) time.Time {
@@ -351,7 +372,7 @@ func fatal(err error) bool {
 		return false
 	}
 	switch s.Code {
-	case 404, 405, 410, 416, 481, 482, 483, 484, 485, 489, 501, 604:
+	case 404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604:
 		return true
 	}
 	return false
