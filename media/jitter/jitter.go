@@ -98,7 +98,9 @@ const (
 
 // Config bounds the delay. Zero values are replaced by the defaults named.
 type Config struct {
-	Initial time.Duration // target before there is experience; default 40 ms
+	// Initial is the target before there is experience; default 30 ms: with a frame of the device and the margin that
+	// is 18 ms of jitter in the first second, and little to be taken out again where there is less.
+	Initial time.Duration
 	Min     time.Duration // lowest target; default 10 ms
 	Max     time.Duration // highest target; default 600 ms
 }
@@ -187,7 +189,7 @@ func New(c Config) *Buffer {
 		return samples(d)
 	}
 	b := &Buffer{spacing: 20 * millisecond}
-	b.delay.initial = orDefault(c.Initial, 40*time.Millisecond)
+	b.delay.initial = orDefault(c.Initial, 30*time.Millisecond)
 	b.delay.min = orDefault(c.Min, 10*time.Millisecond)
 	b.delay.max = max(orDefault(c.Max, 600*time.Millisecond), b.delay.min)
 	b.play.init()
