@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/peregrine-softphone/peregrine/internal/atomicfile"
 )
 
 // errChanged: another program has written the file between our reading and our writing.
@@ -20,7 +22,7 @@ func (b *Book) target() string {
 	return b.path
 }
 
-func (b *Book) backupPath() string { return b.target() + ".bak" }
+func (b *Book) backupPath() string { return b.target() + atomicfile.Backup }
 
 // read gives the file and the list in it; both nil when there is no file. On an error data is what was read, as far as
 // it was.
@@ -59,11 +61,15 @@ func (b *Book) write(old, out []byte) error {
 		mode = info.Mode().Perm()
 	}
 	if old != nil {
-		if err := replaceFile(b.backupPath(), old, mode, nil); err != nil {
+		if err := atomicfile.Write(b.backupPath(), old, mode); err != nil {
 			return err
 		}
 	}
-	return replaceFile(b.target(), out, mode, func() error {
+	fill := func(w io.Writer) error {
+		_, err := w.Write(out)
+		return err
+	}
+	return atomicfile.Replace(b.target(), mode, fill, func() error {
 		now, err := readBounded(b.target())
 		switch {
 		case errors.Is(err, os.ErrNotExist) && old == nil:
@@ -79,43 +85,17 @@ func (b *Book) write(old, out []byte) error {
 
 // sweep removes the temporary files of programs that died while writing. The lock is held, so nobody writes now.
 func (b *Book) sweep() {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(b.target()), ".buddies-*.tmp"))
-	if err != nil {
-		return // the folder's name is no pattern; nothing depends on the sweeping
+	var left []string
+	for _, path := range []string{b.target(), b.backupPath()} {
+		found, err := filepath.Glob(filepath.Join(filepath.Dir(path), atomicfile.Leftovers(path)))
+		if err != nil {
+			return // the folder's name is no pattern; nothing depends on the sweeping
+		}
+		left = append(left, found...)
 	}
 	for _, name := range left {
 		if err := os.Remove(name); err != nil {
 			b.log.Info("temporary file not removed", "file", name, "error", err)
 		}
 	}
-}
-
-// replaceFile writes a file so that at every moment, a power cut included, either the old or the new content is there:
-// temporary file, fsync, rename, fsync of the folder. before is asked last; its error stops the replacement.
-func replaceFile(path string, data []byte, mode os.FileMode, before func() error) error {
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".buddies-*.tmp")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Chmod(mode)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	if before != nil {
-		if err := before(); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
-	}
-	return syncDir(dir)
 }

@@ -77,7 +77,7 @@ func TestKill9(t *testing.T) {
 		// Another program's edit between the rounds takes the place of the next number.
 		next := fmt.Sprintf("sip:otherb%d@x", len(b.List()))
 		must(t, b.Add(t.Context(), buddy(t, strings.Repeat("y", MaxName), next)))
-		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".buddies-*")); len(left) != 0 {
+		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".buddies*.tmp")); len(left) != 0 {
 			t.Fatalf("round %d: left behind %q", round, left)
 		}
 	}

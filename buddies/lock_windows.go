@@ -35,6 +35,3 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		}
 	}
 }
-
-// syncDir does nothing: Windows cannot flush a folder, its rename is as durable as it gets.
-func syncDir(string) error { return nil }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/peregrine-softphone/peregrine/internal/atomicfile"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -23,7 +24,6 @@ const (
 	maxHistory = 10000
 
 	journalSuffix  = ".jsonl"
-	tempSuffix     = ".tmp"
 	journalVersion = 1
 )
 
@@ -69,7 +69,7 @@ func OpenJournal(dir string, log *slog.Logger) (*Journal, error) {
 	}
 	j := &Journal{dir: dir, log: log, chats: make(map[string]*chatFile)}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), tempSuffix) { // of a program that died while compacting
+		if strings.HasSuffix(e.Name(), atomicfile.TempSuffix) { // of a program that died while compacting
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				log.Info("temporary file not removed", "file", e.Name(), "error", err)
 			}

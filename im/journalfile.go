@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
+	"github.com/peregrine-softphone/peregrine/internal/atomicfile"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -240,35 +240,30 @@ func (c *chatFile) compact() error {
 	return c.create(all)
 }
 
-// create writes the file anew with these messages: temporary file, fsync, rename, fsync of the folder.
+// create writes the file anew with these messages.
 func (c *chatFile) create(messages []Message) error {
-	tmp, err := os.CreateTemp(filepath.Dir(c.path), "new-*"+tempSuffix) // 0600
-	if err != nil {
-		return fmt.Errorf("write message journal: %w", err)
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	out := bufio.NewWriter(tmp)
 	records := []record{{Chat: &chatHeader{Version: journalVersion, Peer: c.peer}}}
 	for i := range messages {
 		records = append(records, record{Message: &messages[i]})
 	}
 	size := 0
-	for _, r := range records {
-		line, err := r.line()
-		if err != nil {
-			return errors.Join(err, tmp.Close())
+	err := atomicfile.Replace(c.path, 0o600, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		for _, r := range records {
+			line, err := r.line()
+			if err != nil {
+				return err
+			}
+			size += len(line)
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
 		}
-		size += len(line)
-		if _, err := out.Write(line); err != nil {
-			return errors.Join(fmt.Errorf("write message journal: %w", err), tmp.Close())
-		}
-	}
-	if err := errors.Join(out.Flush(), tmp.Sync(), tmp.Close()); err != nil {
-		return fmt.Errorf("write message journal: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), c.path); err != nil {
+		return out.Flush()
+	}, nil)
+	if err != nil {
 		return fmt.Errorf("write message journal: %w", err)
 	}
 	c.size, c.lines, c.stale = int64(size), len(records), 0
-	return syncDir(filepath.Dir(c.path))
+	return nil
 }

@@ -11,43 +11,56 @@ import (
 	"path/filepath"
 )
 
-// Backup is the suffix of the copy WriteKeeping keeps of the last good file.
-const Backup = ".bak"
+// Backup is the suffix of the copy WriteKeeping keeps of the last good file; TempSuffix ends the names of
+// files that are being written, and of those a crash left behind.
+const (
+	Backup     = ".bak"
+	TempSuffix = ".tmp"
+)
 
-// Write replaces path by data: it writes a temporary file beside it, syncs it, renames, and syncs the
-// folder. perm is the mode of the new file. Safe for one writer per path at a time.
-func Write(path string, data []byte, perm fs.FileMode) error { return write(path, data, perm, false) }
+// Write replaces path by data. perm is the mode of the new file. Safe for one writer per path at a time.
+func Write(path string, data []byte, perm fs.FileMode) error {
+	return Replace(path, perm, bytesOf(data), nil)
+}
 
 // WriteKeeping is Write, and keeps the present file as path+Backup.
 func WriteKeeping(path string, data []byte, perm fs.FileMode) error {
-	return write(path, data, perm, true)
+	return Replace(path, perm, bytesOf(data), func() error { return keep(path) })
 }
 
-func write(path string, data []byte, perm fs.FileMode, backup bool) error {
+func bytesOf(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
+}
+
+// Replace replaces path by what fill writes: into a temporary file beside it, synced, renamed, the folder
+// synced. before, unless nil, is called last, when all is on disk; its error stops the replacement and is
+// returned as it is. Safe for one writer per path at a time.
+func Replace(path string, perm fs.FileMode, fill func(io.Writer) error, before func() error) error {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	tmp, err := os.CreateTemp(dir, Leftovers(path))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }() // after the rename there is nothing left to remove
-	if err := fill(tmp, data, perm); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := errors.Join(fill(tmp), tmp.Chmod(perm), tmp.Sync(), tmp.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
-	if backup {
-		if err := keep(path); err != nil {
-			return fmt.Errorf("back up %s: %w", path, err)
+	if before != nil {
+		if err := before(); err != nil {
+			return err
 		}
 	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return syncDir(dir)
 }
 
-func fill(f *os.File, data []byte, perm fs.FileMode) error {
-	_, err := f.Write(data)
-	return errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
-}
+// Leftovers is the pattern of the names of temporary files that a crash may leave beside path.
+func Leftovers(path string) string { return "." + filepath.Base(path) + "-*" + TempSuffix }
 
 // keep makes path+Backup the present content of path. A hard link is atomic; where links are not to
 // be had, it copies.
