@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/page"
@@ -16,7 +16,7 @@ const wrongPassword = "The server did not accept the password. Check it and try 
 
 // says tells whether a text stands in the window.
 func (h *harness) says(text string) bool {
-	return strings.Contains(test.RenderToMarkup(h.win.Canvas()), text)
+	return strings.Contains(fynetest.RenderToMarkup(h.win.Canvas()), text)
 }
 
 // fill types an account into a form and sends it.
@@ -30,7 +30,7 @@ func firstForm(t *testing.T, prepare func(e *uitest.Engine)) (*harness, *page.Ac
 	t.Helper()
 	h := open(t, uitest.First(uitest.Noon()), wide())
 	prepare(h.e)
-	test.Tap(h.welcome.SIP)
+	fynetest.Tap(h.welcome.SIP)
 	return h, h.welcome.AccountForm
 }
 
@@ -41,8 +41,15 @@ func TestAccountFormChecksWhileTyping(t *testing.T) {
 		typed string
 		bad   bool
 	}{
-		{"", false}, {"alice", true}, {"alice@", true}, {"@info.test", true}, {"al ice@info.test", true}, {"a@b@c", true},
-		{"alice@info.test", false}, {"sip:alice@info.test", false}, {" alice@info.test ", false},
+		{"", false},
+		{"alice", true},
+		{"alice@", true},
+		{"@info.test", true},
+		{"al ice@info.test", true},
+		{"a@b@c", true},
+		{"alice@info.test", false},
+		{"sip:alice@info.test", false},
+		{" alice@info.test ", false},
 	} {
 		form.Address.SetText(tc.typed)
 		form.Address.FocusLost()
@@ -66,7 +73,7 @@ func TestWrongPasswordIsPutRightInTheForm(t *testing.T) {
 		t.Error("the password cannot be typed again at once")
 	}
 	form.Password.SetText("right")
-	test.Tap(form.Submit)
+	fynetest.Tap(form.Submit)
 	h.until("it is tried again", func() bool { return strings.Count(strings.Join(h.e.Verbs(), "\n"), "AddAccount") == 2 })
 	h.until("it says so", func() bool { return h.says("Signing in…") })
 	h.e.Account("sip:alice@info.test", app.AccountRegistered, "", "")

@@ -20,7 +20,7 @@ const verbTimeout = 70 * time.Second
 // binder is the one way from other goroutines onto the UI thread, and from the UI thread to verbs
 // that run elsewhere. Of the engine's snapshots at most one waits to be shown; the latest wins.
 type binder struct {
-	ctx  context.Context //nolint:containedctx // the life of the window; verbs are started from callbacks that have none
+	ctx  context.Context //nolint:containedctx // verbs are started from callbacks that have none
 	post func(func())    // runs a function on the UI thread later; fyne.Do
 	wg   sync.WaitGroup
 

@@ -55,7 +55,7 @@ func (w *window) openRing(c app.Call, now time.Time) *ring {
 	layer := widget.NewLayer(r.card.Root)
 	r.win.SetContent(layer)
 	typed := func(ev *fyne.KeyEvent) {
-		switch ev.Name {
+		switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 		case fyne.KeyReturn, fyne.KeyEnter:
 			w.Answer(id)
 		case fyne.KeyEscape:

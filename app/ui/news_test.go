@@ -7,7 +7,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/page"
@@ -66,7 +66,7 @@ func TestWindowOfACallClosesWhenItEndsElsewhere(t *testing.T) {
 				t.Error(err)
 			}
 		},
-		"declined in the strip": func(h *harness) { test.Tap(h.strips.Strip("8").Decline) },
+		"declined in the strip": func(h *harness) { fynetest.Tap(h.strips.Strip("8").Decline) },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -84,15 +84,15 @@ func TestWindowOfACallClosesWhenItEndsElsewhere(t *testing.T) {
 
 func TestStripsOnEveryPage(t *testing.T) {
 	h := open(t, uitest.TwoCalls(uitest.Noon()), wide())
-	visible := func(page string) {
+	visible := func(where string) {
 		t.Helper()
 		for _, name := range []string{"Bob Keller", "Farid Quinn"} {
-			if got := strings.Count(test.RenderToMarkup(h.win.Canvas()), ">"+name+"<"); got < 1 {
-				t.Errorf("%s: the call with %s is not named", page, name)
+			if got := strings.Count(fynetest.RenderToMarkup(h.win.Canvas()), ">"+name+"<"); got < 1 {
+				t.Errorf("%s: the call with %s is not named", where, name)
 			}
 		}
 		if s := h.strips.Root; !s.Visible() || s.Size().Height < 120 {
-			t.Errorf("%s: the strips are %v", page, s.Size())
+			t.Errorf("%s: the strips are %v", where, s.Size())
 		}
 	}
 	h.Open("sip:dmitri@info.test")
@@ -102,7 +102,7 @@ func TestStripsOnEveryPage(t *testing.T) {
 	h.ShowAddAccount()
 	visible("adding an account")
 	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(h.strips.Strip("6").Root)
-	test.TapCanvas(h.win.Canvas(), at.AddXY(420, 20)) // beside the name
+	fynetest.TapCanvas(h.win.Canvas(), at.AddXY(420, 20)) // beside the name
 	if h.open != "sip:farid@info.test" || h.view != viewChat {
 		t.Errorf("a click on the strip leads to %q", h.open)
 	}
@@ -132,7 +132,7 @@ func TestEscapeClosesWhatIsOpen(t *testing.T) {
 		t.Error("Escape does not leave the settings")
 	}
 	h.focusSearch()
-	test.Type(h.sidebar.Search, "x")
+	fynetest.Type(h.sidebar.Search, "x")
 	h.key(fyne.KeyEscape)
 	h.key(fyne.KeyEscape)
 	if h.win.Canvas().Focused() != h.chat.Composer {
@@ -168,14 +168,14 @@ func TestStatusIsOneChoiceAndTheNoteStays(t *testing.T) {
 	h.SetPresence(app.PresenceOffline, "at home")
 	h.verb("SetPresence offline at home")
 	h.until("it is told as appearing offline", func() bool {
-		return strings.Contains(test.RenderToMarkup(h.win.Canvas()), "Appear offline")
+		return strings.Contains(fynetest.RenderToMarkup(h.win.Canvas()), "Appear offline")
 	})
 }
 
 func TestShortcutsAreAllListed(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.showKeys()
-	card := test.RenderToMarkup(h.win.Canvas())
+	card := fynetest.RenderToMarkup(h.win.Canvas())
 	for _, k := range h.keys() {
 		if !strings.Contains(card, ">"+k.does+"<") {
 			t.Errorf("%q is not on the card", k.does)
@@ -205,7 +205,7 @@ func TestFiguresAloneReachTheDetails(t *testing.T) {
 		t.Error("a change of figures counts as another")
 	}
 	h.strips.Strip("7").ShowDetails(true)
-	if !strings.Contains(test.RenderToMarkup(h.win.Canvas()), "7.5 %") {
+	if !strings.Contains(fynetest.RenderToMarkup(h.win.Canvas()), "7.5 %") {
 		t.Error("the details do not show the newest figures")
 	}
 }

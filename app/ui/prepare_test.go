@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 )
 
 func TestPrepareMakesTheCacheFolder(t *testing.T) {
@@ -29,7 +29,7 @@ func TestPrepareMakesTheCacheFolder(t *testing.T) {
 }
 
 func TestCalmAppHasNoAnimations(t *testing.T) {
-	a := test.NewTempApp(t)
+	a := fynetest.NewTempApp(t)
 	restore := calm(a)
 	if fyne.CurrentApp().Settings().ShowAnimations() {
 		t.Error("the toolkit is to draw animations")
@@ -38,7 +38,7 @@ func TestCalmAppHasNoAnimations(t *testing.T) {
 		t.Error("the driver is another")
 	}
 	restore()
-	if fyne.CurrentApp() != fyne.App(a) {
+	if fyne.CurrentApp() != a {
 		t.Error("the application was not put back")
 	}
 }

@@ -42,7 +42,8 @@ func (w *window) keys() []key {
 
 func (w *window) addShortcuts() {
 	for _, k := range w.keys() {
-		w.win.Canvas().AddShortcut(&desktop.CustomShortcut{KeyName: k.name, Modifier: k.mod}, func(fyne.Shortcut) { w.runKey(k) })
+		w.win.Canvas().
+			AddShortcut(&desktop.CustomShortcut{KeyName: k.name, Modifier: k.mod}, func(fyne.Shortcut) { w.runKey(k) })
 	}
 	w.layer.OnShortcut = w.typedShortcut
 	w.layer.OnKey = w.typedKey
@@ -70,7 +71,7 @@ func (w *window) typedShortcut(s fyne.Shortcut) bool {
 
 // typedKey gets the keys that nothing focused had a use for.
 func (w *window) typedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeyF1:
 		w.showKeys()
 	case fyne.KeyEscape:

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -69,9 +70,9 @@ func (w *window) dropToast(card fyne.CanvasObject) {
 }
 
 func (w *window) dropToasts(now time.Time) {
-	for i := len(w.toasts) - 1; i >= 0; i-- {
-		if now.After(w.toasts[i].until) {
-			w.dropToast(w.toasts[i].card)
+	for _, v := range slices.Backward(w.toasts) {
+		if now.After(v.until) {
+			w.dropToast(v.card)
 		}
 	}
 }

@@ -91,9 +91,9 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	a.SetCloudProvider(ownSettings{})
 	a.SetIcon(theme.AppIcon())
 	b := newUIBinder(ctx)
-	w := newWindow(a, e, b, o)
+	w := newWindow(a, e, b, o) //nolint:contextcheck // what the user asks for runs in the binder's context
 	if o.Open != "" {
-		w.Open(o.Open)
+		w.Open(o.Open) //nolint:contextcheck // as above
 	}
 	restore := func() {}
 	a.Lifecycle().SetOnStarted(func() {
@@ -104,8 +104,8 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 			o.Started()
 		}
 	})
-	a.Lifecycle().SetOnEnteredForeground(func() { w.setForeground(true) })
-	a.Lifecycle().SetOnExitedForeground(func() { w.setForeground(false) })
+	a.Lifecycle().SetOnEnteredForeground(func() { w.setForeground(true) }) //nolint:contextcheck // as above
+	a.Lifecycle().SetOnExitedForeground(func() { w.setForeground(false) }) //nolint:contextcheck // as above
 	a.Lifecycle().SetOnStopped(cancel)
 	w.win.SetOnClosed(cancel)
 	stop := quitWith(outer, a)

@@ -16,7 +16,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -41,12 +41,12 @@ type harness struct {
 func open(t *testing.T, f uitest.Fixture, size fyne.Size) *harness {
 	t.Helper()
 	h := &harness{t: t, e: uitest.New(f, uitest.Noon), posted: make(chan struct{}, 1)}
-	a := test.NewTempApp(t)
+	a := fynetest.NewTempApp(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	b := newBinder(ctx, h.post)
 	h.window = newWindow(a, h.e, b, Options{Now: uitest.Noon}.withDefaults())
 	h.win.Resize(size)
-	b.spawn(func() { b.watch(h.e, h.window.show) })
+	b.spawn(func() { b.watch(h.e, h.show) })
 	t.Cleanup(func() {
 		cancel()
 		b.wait()
@@ -125,7 +125,7 @@ func (h *harness) rowNames() []string {
 func TestEnterSends(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	rows := h.chat.Feed.Rows()
-	test.Type(h.chat.Composer, "On my way")
+	fynetest.Type(h.chat.Composer, "On my way")
 	h.chat.Composer.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if h.chat.Composer.Text != "" {
 		t.Errorf("the field still holds %q", h.chat.Composer.Text)
@@ -141,7 +141,7 @@ func TestEnterSends(t *testing.T) {
 func TestMessageThatCannotBeHandedOverComesBack(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.e.Fail(&app.UserError{Sentence: "The disk is full.", Detail: "ENOSPC"})
-	test.Type(h.chat.Composer, "Important")
+	fynetest.Type(h.chat.Composer, "Important")
 	h.chat.Composer.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	h.until("the text is back", func() bool { return h.chat.Composer.Text == "Important" })
 	if len(h.layer.Toasts()) != 1 {
@@ -151,7 +151,7 @@ func TestMessageThatCannotBeHandedOverComesBack(t *testing.T) {
 
 func TestDraftsBelongToTheirPerson(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
-	test.Type(h.chat.Composer, "for Bob")
+	fynetest.Type(h.chat.Composer, "for Bob")
 	h.Open("sip:chloe@info.test")
 	if h.chat.Composer.Text != "" {
 		t.Errorf("Chloé's field holds %q", h.chat.Composer.Text)
@@ -165,7 +165,7 @@ func TestDraftsBelongToTheirPerson(t *testing.T) {
 func TestSearchFiltersAndFindsMessages(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.focusSearch()
-	test.Type(h.sidebar.Search, "keller")
+	fynetest.Type(h.sidebar.Search, "keller")
 	if got := h.rowNames(); len(got) == 0 || got[0] != "Bob Keller" || slices.Contains(got, "Maria") {
 		t.Errorf("people found: %q", got)
 	}
@@ -180,7 +180,7 @@ func TestSearchFiltersAndFindsMessages(t *testing.T) {
 func TestDialRowShowsForAnAddress(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.focusSearch()
-	test.Type(h.sidebar.Search, "zoe@enst.test")
+	fynetest.Type(h.sidebar.Search, "zoe@enst.test")
 	if got := h.rowNames(); len(got) == 0 || got[0] != "zoe@enst.test" {
 		t.Fatalf("rows: %q, want the address first", got)
 	}
@@ -199,7 +199,7 @@ func TestIncomingCallShowsAndIsAnswered(t *testing.T) {
 	if !strip.Answer.Visible() || !strip.Decline.Visible() || strip.Hangup.Visible() || strip.Mute.Visible() {
 		t.Error("the strip of a call that rings has the wrong buttons")
 	}
-	test.Tap(h.rings["8"].card.Answer)
+	fynetest.Tap(h.rings["8"].card.Answer)
 	h.verb("Answer 8")
 	h.until("the window of the call is gone", func() bool { return len(h.rings) == 0 })
 	if h.open != "sip:chloe@info.test" {
@@ -212,7 +212,7 @@ func TestIncomingCallShowsAndIsAnswered(t *testing.T) {
 
 func TestDeclineEndsTheCall(t *testing.T) {
 	h := open(t, uitest.Incoming(uitest.Noon()), wide())
-	test.Tap(h.strips.Strip("8").Decline)
+	fynetest.Tap(h.strips.Strip("8").Decline)
 	h.verb("Decline 8")
 	h.until("no strip is left", func() bool { return h.strips.Len() == 0 })
 	if len(h.rings) != 0 || len(h.layer.Toasts()) != 0 {
@@ -232,17 +232,17 @@ func TestCallThatEndsByItselfSaysWhy(t *testing.T) {
 func TestStripButtonsCallTheirVerbs(t *testing.T) {
 	h := open(t, uitest.Call(uitest.Noon()), wide())
 	s := h.strips.Strip("7")
-	test.Tap(s.Mute)
+	fynetest.Tap(s.Mute)
 	h.verb("Mute true 7")
 	h.until("the button shows it", s.Mute.On)
-	test.Tap(s.Mute)
+	fynetest.Tap(s.Mute)
 	h.verb("Mute false 7")
-	test.Tap(s.Hold)
+	fynetest.Tap(s.Hold)
 	h.verb("Hold 7")
 	h.until("Resume is offered", s.Resume.Visible)
-	test.Tap(s.Resume)
+	fynetest.Tap(s.Resume)
 	h.verb("Resume 7")
-	test.Tap(s.Hangup)
+	fynetest.Tap(s.Hangup)
 	h.verb("Hangup 7")
 }
 
@@ -264,33 +264,33 @@ func TestFailedMessageOffersRetry(t *testing.T) {
 func TestFirstStart(t *testing.T) {
 	t.Run("demo", func(t *testing.T) {
 		h := open(t, uitest.First(uitest.Noon()), wide())
-		test.Tap(h.welcome.Demo)
+		fynetest.Tap(h.welcome.Demo)
 		h.verb("StartDemo")
 		h.until("the list is there", func() bool { return slices.Contains(h.rowNames(), "Echo") })
 	})
 	t.Run("network", func(t *testing.T) {
 		h := open(t, uitest.First(uitest.Noon()), wide())
-		test.Tap(h.welcome.LAN)
-		test.Type(h.welcome.LANForm.Name, "Alice Keller")
-		test.Tap(h.welcome.LANForm.Submit)
+		fynetest.Tap(h.welcome.LAN)
+		fynetest.Type(h.welcome.LANForm.Name, "Alice Keller")
+		fynetest.Tap(h.welcome.LANForm.Submit)
 		h.verb("AddAccount lan alice.keller")
 		h.until("the welcome is over", func() bool { return h.welcome == nil })
 	})
 	t.Run("account", func(t *testing.T) {
 		h := open(t, uitest.First(uitest.Noon()), wide())
-		test.Tap(h.welcome.SIP)
+		fynetest.Tap(h.welcome.SIP)
 		form := h.welcome.AccountForm
 		if h.win.Canvas().Focused() != form.Address {
 			t.Fatal("the keyboard is not at the address")
 		}
-		test.Type(form.Address, "alice")
-		test.Tap(form.Submit)
+		fynetest.Type(form.Address, "alice")
+		fynetest.Tap(form.Submit)
 		h.pump()
 		if len(h.e.Verbs()) != 0 {
 			t.Fatalf("an address without a domain was sent on: %q", h.e.Verbs())
 		}
-		test.Type(form.Address, "@info.test")
-		test.Type(form.Password, "secret")
+		fynetest.Type(form.Address, "@info.test")
+		fynetest.Type(form.Password, "secret")
 		form.Password.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 		h.verb("AddAccount sip alice@info.test")
 		h.until("the welcome is over", func() bool { return h.welcome == nil })
@@ -298,10 +298,10 @@ func TestFirstStart(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		h := open(t, uitest.First(uitest.Noon()), wide())
 		h.e.Fail(&app.UserError{Sentence: "There is no keyring here.", Detail: "dbus"})
-		test.Tap(h.welcome.Demo)
+		fynetest.Tap(h.welcome.Demo)
 		h.verb("StartDemo")
 		h.until("the sentence is shown", func() bool {
-			return strings.Contains(test.RenderToMarkup(h.win.Canvas()), "There is no keyring here.")
+			return strings.Contains(fynetest.RenderToMarkup(h.win.Canvas()), "There is no keyring here.")
 		})
 	})
 }
@@ -355,12 +355,12 @@ func TestChatStaysAtItsEndWhenTheStripChanges(t *testing.T) {
 	h.chat.Composer.SetText("")
 	s.ShowDetails(false)
 	check("without the details")
-	test.Tap(s.Keypad)
+	fynetest.Tap(s.Keypad)
 	check("with the keypad")
 	h.e.Change(func(s *app.Snapshot) { s.Calls[len(s.Calls)-1].Network = "Network gone, holding your call" })
 	h.until("the sentence is there", func() bool { return s.NetworkSays() != "" })
 	check("with a sentence about the network")
-	test.Tap(s.Hangup)
+	fynetest.Tap(s.Hangup)
 	h.until("the strip is gone", func() bool { return h.strips.Len() == 0 })
 	check("without a strip")
 	h.win.Resize(fyne.NewSize(1040, 500))
@@ -533,7 +533,7 @@ func langKey(n ast.Node) (string, bool) {
 }
 
 func BenchmarkSnapshotWith5000Buddies(b *testing.B) {
-	a := test.NewTempApp(b)
+	a := fynetest.NewTempApp(b)
 	e := uitest.New(uitest.Many(uitest.Noon()), uitest.Noon)
 	w := newWindow(a, e, newBinder(context.Background(), func(func()) {}), Options{Now: uitest.Noon}.withDefaults())
 	w.win.Resize(wide())

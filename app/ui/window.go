@@ -94,7 +94,7 @@ func (w *window) build() {
 	w.chat = page.NewChat(w)
 	w.strips = page.NewStrips(w)
 	w.blank = container.NewStack()
-	w.nobody = page.NewNobody(w)
+	w.nobody = page.NewNobody()
 	w.shell = page.NewShell(w.sidebar.Root, w.blank, w.strips.Root, w.nobody)
 	w.shell.OnNarrow, w.shell.OnList = w.header.SetNarrow, w.strips.SetCompact
 	w.layer = widget.NewLayer(w.blank)

@@ -51,10 +51,18 @@ const (
 // NewAccountForm returns the form; done is called when the account is signed in or the user does not
 // want to wait for it, cancel by the second button.
 func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
-	f := &AccountForm{act: act, done: done, cancel: cancel, problem: newProblem(), wrong: newHint(), wrongProxy: newHint()}
+	f := &AccountForm{
+		act:        act,
+		done:       done,
+		cancel:     cancel,
+		problem:    newProblem(),
+		wrong:      newHint(),
+		wrongProxy: newHint(),
+	}
 	f.Address, f.Password = widget.NewEntry("alice@example.org"), widget.NewPasswordEntry("")
 	f.Password.Label = lang.L("Password")
-	f.display, f.proxy, f.auth = widget.NewEntry(lang.L("How others see you")), widget.NewEntry(lang.L("Found by DNS")), widget.NewEntry(lang.L("As in the address"))
+	f.display, f.auth = widget.NewEntry(lang.L("How others see you")), widget.NewEntry(lang.L("As in the address"))
+	f.proxy = widget.NewEntry(lang.L("Found by DNS"))
 	f.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, nil)
 	f.transport.SetSelectedIndex(0)
 	f.kept = widget.NewText("", widget.Caption())
@@ -67,8 +75,11 @@ func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 	f.proxy.OnBlur = f.Address.OnBlur
 	f.Address.OnChanged = func(string) { f.wrong.hide() } // no blame while one types
 	f.proxy.OnChanged = func(string) { f.wrongProxy.hide() }
-	f.progress = container.NewHBox(widget.NewIcon("retry", theme.Attention, theme.SizeSmall),
-		widget.NewText(lang.L("Signing in…"), widget.Style{Color: theme.Quiet}), widget.NewLink(lang.L("Go on without waiting"), f.Finish))
+	f.progress = container.NewHBox(
+		widget.NewIcon("retry", theme.Attention, theme.SizeSmall),
+		widget.NewText(lang.L("Signing in…"), widget.Style{Color: theme.Quiet}),
+		widget.NewLink(lang.L("Go on without waiting"), f.Finish),
+	)
 	f.progress.Hide()
 	f.Root = f.build()
 	f.showKept()
@@ -76,9 +87,14 @@ func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 }
 
 func (f *AccountForm) build() fyne.CanvasObject {
-	more := container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
-		field(lang.L("Name"), f.display), field(lang.L("User name for signing in"), f.auth),
-		field(lang.L("Outbound proxy"), withHint(f.proxy, f.wrongProxy)), field(lang.L("Transport"), f.transport), f.inFile)
+	more := container.New(
+		layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+		field(lang.L("Name"), f.display),
+		field(lang.L("User name for signing in"), f.auth),
+		field(lang.L("Outbound proxy"), withHint(f.proxy, f.wrongProxy)),
+		field(lang.L("Transport"), f.transport),
+		f.inFile,
+	)
 	buttons := container.NewHBox(f.Submit)
 	if f.cancel != nil {
 		buttons.Add(widget.NewButton("", lang.L("Cancel"), widget.Plain, f.Leave))
@@ -249,7 +265,7 @@ func (f *AccountForm) failed(spec app.AccountSpec, err error) {
 	}
 	text, detail := ErrorText(err)
 	if spec.PasswordStore != "file" && strings.Contains(strings.ToLower(text), "keyring") {
-		text = lang.L("This system has no keyring that works, so the password was not stored. It can be kept in a file that only you can read.")
+		text = lang.L("No keyring of this system keeps the password. A file that only you can read can.")
 		f.problem.ask(text, detail, lang.L("Keep it in a file"), func() {
 			f.inFile.Set(true)
 			f.showKept()

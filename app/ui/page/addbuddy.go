@@ -38,8 +38,13 @@ func NewAddBuddy(act Actions, s app.Snapshot, address string, closed func()) *Ad
 	a.Address.OnEnter, a.Name.OnEnter = a.submit, a.submit
 	escape := func() bool { closed(); return true }
 	a.Address.OnEscape, a.Name.OnEscape = escape, escape
-	head := container.NewBorder(nil, nil, nil, widget.NewIconButton("close", lang.L("Close"), widget.Plain, closed).Height(36),
-		widget.NewText(lang.L("Add a buddy"), widget.Style{Size: theme.SizeTitle, Bold: true}))
+	head := container.NewBorder(
+		nil,
+		nil,
+		nil,
+		widget.NewIconButton("close", lang.L("Close"), widget.Plain, closed).Height(36),
+		widget.NewText(lang.L("Add a buddy"), widget.Style{Size: theme.SizeTitle, Bold: true}),
+	)
 	width := widget.Gap(0)
 	width.(interface{ SetMinSize(fyne.Size) }).SetMinSize(fyne.NewSize(300, 0))
 	box := container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step), head, width,

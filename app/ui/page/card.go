@@ -12,7 +12,12 @@ import (
 )
 
 // paragraph is text of several lines in a colour of the theme.
-func paragraph(text string, size fyne.ThemeSizeName, color fyne.ThemeColorName, align fyne.TextAlign) *fynewidget.RichText {
+func paragraph(
+	text string,
+	size fyne.ThemeSizeName,
+	color fyne.ThemeColorName,
+	align fyne.TextAlign,
+) *fynewidget.RichText {
 	r := fynewidget.NewRichText(&fynewidget.TextSegment{
 		Text: text, Style: fynewidget.RichTextStyle{SizeName: size, ColorName: color, Alignment: align},
 	})
@@ -31,7 +36,13 @@ func flat(o fyne.CanvasObject) fyne.CanvasObject { return container.NewThemeOver
 
 // noticeCard is a sentence with an icon, links to what can be done, its details one click away, and a
 // way to be rid of it.
-func noticeCard(icon string, color fyne.ThemeColorName, text, detail string, dismiss func(), next ...fyne.CanvasObject) fyne.CanvasObject {
+func noticeCard(
+	icon string,
+	color fyne.ThemeColorName,
+	text, detail string,
+	dismiss func(),
+	next ...fyne.CanvasObject,
+) fyne.CanvasObject {
 	body := container.NewVBox(tight(paragraph(text, "helperText", theme.Text, fyne.TextAlignLeading)))
 	links := container.New(layout.NewCustomPaddedHBoxLayout(3*theme.Step), next...)
 	if detail != "" {

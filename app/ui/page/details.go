@@ -62,8 +62,18 @@ func newCallDetails() *callDetails {
 		box := container.New(layout.NewCustomPaddedVBoxLayout(0), name, f.value, f.line)
 		tiles.Add(widget.NewCard(theme.Raised, widget.Sides(2, 2.5, 1.5, 2.5), box))
 	}
-	add(lang.L("Loss"), "%.1f %%", 2, func(q app.Quality) (float64, bool) { return q.LossPercent, q.PacketsReceived > 0 })
-	add(lang.L("Jitter"), "%.0f ms", 20, func(q app.Quality) (float64, bool) { return q.JitterMS, q.PacketsReceived > 0 })
+	add(
+		lang.L("Loss"),
+		"%.1f %%",
+		2,
+		func(q app.Quality) (float64, bool) { return q.LossPercent, q.PacketsReceived > 0 },
+	)
+	add(
+		lang.L("Jitter"),
+		"%.0f ms",
+		20,
+		func(q app.Quality) (float64, bool) { return q.JitterMS, q.PacketsReceived > 0 },
+	)
 	add(lang.L("Round trip"), "%.0f ms", 100, func(q app.Quality) (float64, bool) { return q.RTTMS, q.RTTMS > 0 })
 	add(lang.L("Buffer"), "%.0f ms", 100, func(q app.Quality) (float64, bool) { return q.DelayMS, q.DelayMS > 0 })
 	add(lang.L("Sound, 1 to 4.5"), "%.1f", 4.5, func(q app.Quality) (float64, bool) { return q.MOS, q.MOS > 0 })
@@ -136,11 +146,17 @@ func (d *callDetails) showHandOffs(c app.Call, now time.Time) {
 			"Time": clock(h.At, now), "Link": h.Link, "Address": h.To,
 		})
 		gaps := lang.L("silence heard {{.In}}, sent {{.Out}} · re-INVITE {{.Invite}} · REGISTER {{.Register}}", data{
-			"In": millis(h.GapInMS), "Out": millis(h.GapOutMS), "Invite": millis(h.InviteMS), "Register": millis(h.RegisterMS),
+			"In":       millis(h.GapInMS),
+			"Out":      millis(h.GapOutMS),
+			"Invite":   millis(h.InviteMS),
+			"Register": millis(h.RegisterMS),
 		})
 		row := container.New(&gapBorder{gap: 8}, widget.NewIcon("transfer", theme.Quiet, 14),
-			container.New(layout.NewCustomPaddedVBoxLayout(0),
-				widget.NewText(head, widget.Style{Size: theme.SizeCaption, Shrink: true}), widget.NewText(gaps, widget.Caption())))
+			container.New(
+				layout.NewCustomPaddedVBoxLayout(0),
+				widget.NewText(head, widget.Style{Size: theme.SizeCaption, Shrink: true}),
+				widget.NewText(gaps, widget.Caption()),
+			))
 		d.handOffs.Add(row)
 	}
 	d.shown = len(c.HandOffs)

@@ -34,23 +34,48 @@ func NewIncoming(act Actions, id, peer string, message func()) *Incoming {
 		name:   widget.NewText("", widget.Style{Size: 24, Bold: true, Shrink: true, Align: fyne.TextAlignCenter}),
 		line:   widget.NewText("", widget.Style{Size: 13, Color: theme.Quiet}),
 		mark:   widget.NewPresence("unknown"),
-		last:   widget.NewText("", widget.Style{Size: 13, Color: theme.Quiet, Shrink: true, Align: fyne.TextAlignCenter}),
+		last: widget.NewText(
+			"",
+			widget.Style{Size: 13, Color: theme.Quiet, Shrink: true, Align: fyne.TextAlignCenter},
+		),
 	}
-	p.Decline = widget.NewIconButton("hang-up", lang.L("Decline"), widget.StopKind, func() { act.Decline(id) }).Height(56)
+	p.Decline = widget.NewIconButton("hang-up", lang.L("Decline"), widget.StopKind, func() { act.Decline(id) }).
+		Height(56)
 	p.Message = widget.NewIconButton("message", lang.L("Message"), widget.Tonal, func() {
 		act.Open(peer)
 		message()
 	}).Height(56)
 	p.Answer = widget.NewIconButton("phone", lang.L("Answer"), widget.GoodKind, func() { act.Answer(id) }).Height(56)
 	captioned := func(b *widget.Button) fyne.CanvasObject {
-		word := widget.NewText(b.Label, widget.Style{Size: theme.SizeCaption, Color: theme.Quiet, Align: fyne.TextAlignCenter})
+		word := widget.NewText(
+			b.Label,
+			widget.Style{Size: theme.SizeCaption, Color: theme.Quiet, Align: fyne.TextAlignCenter},
+		)
 		return container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), container.NewCenter(b), word)
 	}
-	buttons := container.New(layout.NewCustomPaddedHBoxLayout(8*theme.Step), captioned(p.Answer), captioned(p.Message), captioned(p.Decline))
+	buttons := container.New(
+		layout.NewCustomPaddedHBoxLayout(8*theme.Step),
+		captioned(p.Answer),
+		captioned(p.Message),
+		captioned(p.Decline),
+	)
 	status := container.NewCenter(container.New(layout.NewCustomPaddedHBoxLayout(6), p.mark, p.line))
-	box := container.New(layout.NewCustomPaddedVBoxLayout(theme.Step),
-		container.NewCenter(widget.NewText(lang.L("Incoming call"), widget.Style{Size: 13, Color: theme.Quiet})), widget.Gap(1),
-		container.NewCenter(p.avatar), widget.Gap(0), p.name, status, p.last, widget.Gap(2), container.NewCenter(buttons))
+	box := container.New(
+		layout.NewCustomPaddedVBoxLayout(theme.Step),
+		container.NewCenter(
+			widget.NewText(lang.L("Incoming call"), widget.Style{Size: 13, Color: theme.Quiet}),
+		),
+		widget.Gap(1),
+		container.NewCenter(
+			p.avatar,
+		),
+		widget.Gap(0),
+		p.name,
+		status,
+		p.last,
+		widget.Gap(2),
+		container.NewCenter(buttons),
+	)
 	p.Root = widget.NewSurface(theme.Surface, widget.Even(6), box)
 	return p
 }

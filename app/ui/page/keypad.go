@@ -29,7 +29,12 @@ func NewKeypad(act Actions) *Keypad {
 	call := widget.NewIconButton("phone", lang.L("Call"), widget.GoodKind, k.call).Height(56)
 	field := container.NewBorder(nil, nil, nil, erase, k.Number)
 	pad := Digits(56, func(d string) { k.Number.SetText(k.Number.Text + d) })
-	box := container.New(layout.NewCustomPaddedVBoxLayout(4*theme.Step), field, container.NewCenter(pad), container.NewCenter(call))
+	box := container.New(
+		layout.NewCustomPaddedVBoxLayout(4*theme.Step),
+		field,
+		container.NewCenter(pad),
+		container.NewCenter(call),
+	)
 	k.Root = container.New(&column{most: 260}, box)
 	k.Root.Hide()
 	return k

@@ -34,9 +34,20 @@ func NewLANForm(act Actions, done, cancel func()) *LANForm {
 	if cancel != nil {
 		buttons = container.NewHBox(f.Submit, widget.NewButton("", lang.L("Cancel"), widget.Plain, cancel))
 	}
-	f.Root = container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step), field(lang.L("Your name"), f.Name),
-		tight(paragraph(lang.L("Others reach you at this name and the address of your computer."), "helperText", theme.Quiet, fyne.TextAlignLeading)),
-		f.problem.root, buttons)
+	f.Root = container.New(
+		layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+		field(lang.L("Your name"), f.Name),
+		tight(
+			paragraph(
+				lang.L("Others reach you at this name and the address of your computer."),
+				"helperText",
+				theme.Quiet,
+				fyne.TextAlignLeading,
+			),
+		),
+		f.problem.root,
+		buttons,
+	)
 	return f
 }
 

@@ -21,8 +21,13 @@ func FindChat(s app.Snapshot, address string) (app.Chat, bool) { return findChat
 func Sentence(s string) string { return sentence(s) }
 
 // NewNobody is what the right side shows before a person was chosen.
-func NewNobody(act Actions) fyne.CanvasObject {
-	return emptyCard("message", lang.L("Choose someone"), lang.L("Pick a buddy at the left, or type an address to call it."), nil)
+func NewNobody() fyne.CanvasObject {
+	return emptyCard(
+		"message",
+		lang.L("Choose someone"),
+		lang.L("Pick a buddy at the left, or type an address to call it."),
+		nil,
+	)
 }
 
 // KeyRow is one line of the card of shortcuts.
@@ -33,13 +38,24 @@ type KeyRow struct {
 
 // NewKeys is the card of all shortcuts.
 func NewKeys(rows []KeyRow, closed func()) fyne.CanvasObject {
-	head := container.NewBorder(nil, nil, nil, widget.NewIconButton("close", lang.L("Close"), widget.Plain, closed).Height(36),
-		widget.NewText(lang.L("Keyboard"), widget.Style{Size: theme.SizeTitle, Bold: true}))
+	head := container.NewBorder(
+		nil,
+		nil,
+		nil,
+		widget.NewIconButton("close", lang.L("Close"), widget.Plain, closed).Height(36),
+		widget.NewText(lang.L("Keyboard"), widget.Style{Size: theme.SizeTitle, Bold: true}),
+	)
 	box := container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), head)
 	for _, r := range rows {
 		caps := container.New(layout.NewCustomPaddedHBoxLayout(theme.Step))
 		for _, k := range r.Keys {
-			caps.Add(widget.NewCard(theme.Raised, widget.Sides(0.5, 2, 0.5, 2), widget.NewText(k, widget.Style{Size: theme.SizeCaption, Bold: true})))
+			caps.Add(
+				widget.NewCard(
+					theme.Raised,
+					widget.Sides(0.5, 2, 0.5, 2),
+					widget.NewText(k, widget.Style{Size: theme.SizeCaption, Bold: true}),
+				),
+			)
 		}
 		words := widget.NewText(r.Does, widget.Style{})
 		box.Add(container.NewHBox(words, layout.NewSpacer(), widget.Gap(6), caps))
@@ -64,6 +80,11 @@ func NewToast(text, detail, action string, run, closed, stay func()) fyne.Canvas
 		body.Add(more)
 	}
 	shut := container.NewVBox(widget.NewIconButton("close", lang.L("Dismiss"), widget.Plain, closed).Height(28))
-	row := container.New(&gapBorder{gap: 12}, container.NewVBox(widget.NewIcon("info", theme.Accent, theme.SizeIcon)), body, shut)
+	row := container.New(
+		&gapBorder{gap: 12},
+		container.NewVBox(widget.NewIcon("info", theme.Accent, theme.SizeIcon)),
+		body,
+		shut,
+	)
 	return widget.NewCard(theme.Raised, widget.Even(3.5), row).Floating()
 }

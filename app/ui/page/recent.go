@@ -58,8 +58,16 @@ func (s *Sidebar) chatRow(c app.Chat) listRow {
 		kind: rowPerson, key: "chat:" + c.Peer, choose: func() { s.act.Open(c.Peer) },
 		person: func() widget.Person {
 			return widget.Person{
-				Name: NameOf(s.snap, c.Peer), Address: c.Peer, Presence: s.presenceOf(c.Peer), Line: oneLine(c.Last.Text),
-				LineIcon: "message", Time: clock(c.Last.At, s.now), Unread: c.Unread,
+				Name: NameOf(
+					s.snap,
+					c.Peer,
+				),
+				Address:  c.Peer,
+				Presence: s.presenceOf(c.Peer),
+				Line:     oneLine(c.Last.Text),
+				LineIcon: "message",
+				Time:     clock(c.Last.At, s.now),
+				Unread:   c.Unread,
 			}
 		},
 	}
@@ -67,7 +75,10 @@ func (s *Sidebar) chatRow(c app.Chat) listRow {
 
 func (s *Sidebar) callRow(c app.Call) listRow {
 	return listRow{
-		kind: rowPerson, key: "call:" + c.ID, choose: func() { s.act.Open(c.Peer) }, action: func() { s.act.Call(c.Peer) },
+		kind:   rowPerson,
+		key:    "call:" + c.ID,
+		choose: func() { s.act.Open(c.Peer) },
+		action: func() { s.act.Call(c.Peer) },
 		second: func(at fyne.Position) {
 			_, buddy := findBuddy(s.snap, c.Peer)
 			s.act.Menu(personMenu(s.act, c.Peer, buddy), at)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +96,8 @@ func (s *Sidebar) foundPeople(query string) []listRow {
 		}
 	}
 	for _, c := range s.snap.Chats {
-		if !seen[addressKey(c.Peer)] && (strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
+		if !seen[addressKey(c.Peer)] &&
+			(strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
 			rows = append(rows, s.strangerRow(c))
 		}
 	}
@@ -112,7 +114,14 @@ func (s *Sidebar) foundMessages() []listRow {
 			kind: rowPerson, key: "m:" + m.ID, choose: func() { s.act.Open(m.Peer) },
 			person: func() widget.Person {
 				return widget.Person{
-					Name: NameOf(s.snap, m.Peer), Address: m.Peer, Line: oneLine(m.Text), LineIcon: "message", Time: ago(m.At, s.now),
+					Name: NameOf(
+						s.snap,
+						m.Peer,
+					),
+					Address:  m.Peer,
+					Line:     oneLine(m.Text),
+					LineIcon: "message",
+					Time:     ago(m.At, s.now),
 				}
 			},
 		})
@@ -123,9 +132,9 @@ func (s *Sidebar) foundMessages() []listRow {
 func (s *Sidebar) foundCalls(query string) []listRow {
 	q := strings.ToLower(query)
 	var rows []listRow
-	for i := len(s.snap.Calls) - 1; i >= 0; i-- {
-		c := s.snap.Calls[i]
-		if c.State == app.CallEnded && (strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
+	for _, c := range slices.Backward(s.snap.Calls) {
+		if c.State == app.CallEnded &&
+			(strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
 			rows = append(rows, s.callRow(c))
 		}
 	}

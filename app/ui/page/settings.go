@@ -37,7 +37,12 @@ type Settings struct {
 
 // NewSettings returns the page and asks for the devices.
 func NewSettings(act Actions) *Settings {
-	s := &Settings{act: act, choices: map[string]string{}, problem: newProblem(), accounts: container.New(layout.NewCustomPaddedVBoxLayout(4 * theme.Step))}
+	s := &Settings{
+		act:      act,
+		choices:  map[string]string{},
+		problem:  newProblem(),
+		accounts: container.New(layout.NewCustomPaddedVBoxLayout(4 * theme.Step)),
+	}
 	s.Input = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.input", v) })
 	s.Output = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.output", v) })
 	s.Looks = fynewidget.NewSelect([]string{lang.L("As the system"), lang.L("Dark"), lang.L("Light")}, func(string) {
@@ -53,8 +58,14 @@ func NewSettings(act Actions) *Settings {
 		act.Set("autoanswer", value)
 	})
 	s.heard, s.spoken = widget.NewMeter(), widget.NewMeter()
-	s.levels = container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step),
-		field(lang.L("Level of the microphone in this call"), s.spoken), field(lang.L("Level of what you hear"), s.heard))
+	s.levels = container.New(
+		layout.NewCustomPaddedVBoxLayout(2*theme.Step),
+		field(
+			lang.L("Level of the microphone in this call"),
+			s.spoken,
+		),
+		field(lang.L("Level of what you hear"), s.heard),
+	)
 	s.levels.Hide()
 	s.Root = s.build()
 	act.Devices(s.gotDevices)
@@ -63,19 +74,34 @@ func NewSettings(act Actions) *Settings {
 
 func (s *Settings) build() fyne.CanvasObject {
 	add := container.NewHBox(widget.NewButton("plus", lang.L("Add an account"), widget.Tonal, s.act.ShowAddAccount))
-	accounts := group(lang.L("Accounts"), container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), s.accounts, add))
+	accounts := group(
+		lang.L("Accounts"),
+		container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), s.accounts, add),
+	)
 	sound := group(lang.L("Sound"), container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
 		s.problem.root, field(lang.L("Microphone"), s.Input), field(lang.L("Speaker"), s.Output), s.levels))
 	calls := group(lang.L("Calls"), s.AutoAnswer)
 	looks := group(lang.L("Appearance"), field(lang.L("Theme"), s.Looks))
-	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1), accounts, sound, calls, looks, widget.Gap(4))
+	box := container.New(
+		layout.NewCustomPaddedVBoxLayout(5*theme.Step),
+		widget.Gap(1),
+		accounts,
+		sound,
+		calls,
+		looks,
+		widget.Gap(4),
+	)
 	return flat(container.NewVScroll(container.New(&column{most: 560, top: true}, box)))
 }
 
 // group is a heading over a card.
 func group(title string, content fyne.CanvasObject) fyne.CanvasObject {
 	head := widget.NewText(title, widget.Style{Size: 15, Bold: true})
-	return container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), head, widget.NewCard(theme.Surface, widget.Even(4), content))
+	return container.New(
+		layout.NewCustomPaddedVBoxLayout(2*theme.Step),
+		head,
+		widget.NewCard(theme.Surface, widget.Even(4), content),
+	)
 }
 
 // Show fills the page.
@@ -133,10 +159,13 @@ func (s *Settings) account(a app.Account) fyne.CanvasObject {
 		words.Add(tight(paragraph(sentence(a.Reason), "helperText", theme.Text, fyne.TextAlignLeading)))
 		words.Add(container.NewHBox(signInAgain(s.act, a)...))
 		if a.Detail != "" {
-			words.Add(fold(lang.L("Details"), tight(paragraph(a.Detail, "helperText", theme.Quiet, fyne.TextAlignLeading))))
+			detail := paragraph(a.Detail, "helperText", theme.Quiet, fyne.TextAlignLeading)
+			words.Add(fold(lang.L("Details"), tight(detail)))
 		}
 	}
-	remove := container.NewVBox(widget.NewIconButton("trash", lang.L("Remove {{.Address}}", data{"Address": name}), widget.Plain, func() { s.act.RemoveAccount(a.Address) }).Height(36))
+	label := lang.L("Remove {{.Address}}", data{"Address": name})
+	gone := func() { s.act.RemoveAccount(a.Address) }
+	remove := container.NewVBox(widget.NewIconButton("trash", label, widget.Plain, gone).Height(36))
 	mark := container.NewVBox(widget.NewDisc(icon, color, theme.Raised, 40))
 	return container.New(&gapBorder{gap: 12}, mark, words, remove)
 }

@@ -77,7 +77,8 @@ func NewSidebar(act Actions) *Sidebar {
 		return typed
 	}
 	s.Search.OnMove = func(fyne.KeyName) { act.Focus(s.List) }
-	add := widget.NewIconButton("user-plus", lang.L("Add a buddy"), widget.Plain, func() { s.act.ShowAddBuddy("") }).Height(36)
+	add := widget.NewIconButton("user-plus", lang.L("Add a buddy"), widget.Plain, func() { s.act.ShowAddBuddy("") }).
+		Height(36)
 	s.List = widget.NewFeed(widget.FeedSource{
 		Count: func() int { return len(s.rows) }, Kind: func(i int) int { return s.rows[i].kind },
 		Height: s.height, Create: s.create, Update: s.update,
@@ -85,7 +86,10 @@ func NewSidebar(act Actions) *Sidebar {
 		Choose: func(i int) { s.choose(i) },
 		Still:  func(i int) bool { return s.rows[i].kind == rowGroup },
 	})
-	s.Tabs = widget.NewTabs([]string{"users", "clock", "keypad"}, []string{lang.L("Buddies"), lang.L("Recent"), lang.L("Keypad")})
+	s.Tabs = widget.NewTabs(
+		[]string{"users", "clock", "keypad"},
+		[]string{lang.L("Buddies"), lang.L("Recent"), lang.L("Keypad")},
+	)
 	s.Tabs.OnChanged = func(int) { s.rebuild() }
 	s.keypad = NewKeypad(act)
 	s.empty = s.emptyState()
@@ -179,11 +183,12 @@ func (s *Sidebar) choose(i int) {
 	}
 }
 
-// chooseFirst is Enter in the search field.
+// chooseFirst is Enter in the search field, which has then done its work.
 func (s *Sidebar) chooseFirst() {
 	for i, r := range s.rows {
 		if r.kind == rowPerson {
 			s.choose(i)
+			s.Search.SetText("")
 			return
 		}
 	}
@@ -207,7 +212,10 @@ func (s *Sidebar) buddyRows() []listRow {
 		if name == "" {
 			name = lang.L("Buddies")
 		}
-		rows = append(rows, listRow{kind: rowGroup, key: "g:" + g, group: name, count: strconv.Itoa(len(groups[g])), fold: "g:" + g})
+		rows = append(
+			rows,
+			listRow{kind: rowGroup, key: "g:" + g, group: name, count: strconv.Itoa(len(groups[g])), fold: "g:" + g},
+		)
 		if s.folded["g:"+g] {
 			continue
 		}
@@ -222,7 +230,16 @@ func (s *Sidebar) buddyRows() []listRow {
 		}
 	}
 	if len(others) > 0 {
-		rows = append(rows, listRow{kind: rowGroup, key: "others", group: lang.L("Not in your list"), count: strconv.Itoa(len(others)), fold: "others"})
+		rows = append(
+			rows,
+			listRow{
+				kind:  rowGroup,
+				key:   "others",
+				group: lang.L("Not in your list"),
+				count: strconv.Itoa(len(others)),
+				fold:  "others",
+			},
+		)
 		if !s.folded["others"] {
 			rows = append(rows, others...)
 		}
@@ -281,7 +298,10 @@ func personMenu(act Actions, address string, buddy bool) []*fyne.MenuItem {
 	if buddy {
 		return append(items, item("trash", lang.L("Remove from the list"), func() { act.RemoveBuddy(address) }))
 	}
-	return append(items, item("user-plus", lang.L("Add to the list"), func() { act.ShowAddBuddy(ShowAddress(address)) }))
+	return append(
+		items,
+		item("user-plus", lang.L("Add to the list"), func() { act.ShowAddBuddy(ShowAddress(address)) }),
+	)
 }
 
 // signInAgain is the link to the form of an account that the server did not take.
@@ -297,11 +317,21 @@ func (s *Sidebar) showNotices() {
 	s.notices.RemoveAll()
 	for _, a := range s.snap.Accounts {
 		if a.State == app.AccountFailed {
-			s.notices.Add(noticeCard("alert", theme.Attention, sentence(a.Reason), a.Detail, nil, signInAgain(s.act, a)...))
+			s.notices.Add(
+				noticeCard("alert", theme.Attention, sentence(a.Reason), a.Detail, nil, signInAgain(s.act, a)...),
+			)
 		}
 	}
 	if len(s.snap.Accounts) > 0 && !s.snap.Network.Up && !s.snap.Network.Since.IsZero() {
-		s.notices.Add(noticeCard("network-off", theme.Attention, lang.L("No network. Everything waits until it is back."), "", nil))
+		s.notices.Add(
+			noticeCard(
+				"network-off",
+				theme.Attention,
+				lang.L("No network. Everything waits until it is back."),
+				"",
+				nil,
+			),
+		)
 	}
 	if s.snap.Audio.Problem != "" {
 		s.notices.Add(noticeCard("speaker", theme.Attention, sentence(s.snap.Audio.Problem), "", nil))

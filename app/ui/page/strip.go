@@ -145,18 +145,52 @@ type Strip struct {
 
 func newStrip(act Actions, id string) *Strip {
 	s := &Strip{
-		act: act, id: id, avatar: widget.NewAvatar(40, theme.Surface),
-		name: widget.NewText("", widget.Style{Size: 15, Bold: true, Shrink: true}), state: widget.NewText("", widget.Style{Size: 13, Color: theme.Quiet}),
-		bars: widget.NewBars(), lock: widget.NewIcon("lock-open", theme.Quiet, 14),
-		secure: widget.NewText("", widget.Caption()), netIcon: widget.NewIcon("network", theme.Good, theme.SizeSmall),
-		netText: widget.NewText("", widget.Style{Size: 13, Shrink: true}), details: newCallDetails(),
+		act:    act,
+		id:     id,
+		avatar: widget.NewAvatar(40, theme.Surface),
+		name: widget.NewText(
+			"",
+			widget.Style{Size: 15, Bold: true, Shrink: true},
+		),
+		state:   widget.NewText("", widget.Style{Size: 13, Color: theme.Quiet}),
+		bars:    widget.NewBars(),
+		lock:    widget.NewIcon("lock-open", theme.Quiet, 14),
+		secure:  widget.NewText("", widget.Caption()),
+		netIcon: widget.NewIcon("network", theme.Good, theme.SizeSmall),
+		netText: widget.NewText("", widget.Style{Size: 13, Shrink: true}),
+		details: newCallDetails(),
 	}
 	s.makeButtons()
 	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
-	s.quality = widget.NewTap(lang.L("Quality of the call"), theme.Transparent, 8, widget.Sides(1, 1.5, 1, 1.5), s.bars, func() { s.toggle(s.details.root) })
-	open := widget.NewTap(lang.L("Show the person"), theme.Transparent, 8, widget.Insets{}, s.avatar, func() { act.Open(s.call.Peer) })
+	s.quality = widget.NewTap(
+		lang.L("Quality of the call"),
+		theme.Transparent,
+		8,
+		widget.Sides(1, 1.5, 1, 1.5),
+		s.bars,
+		func() { s.toggle(s.details.root) },
+	)
+	open := widget.NewTap(
+		lang.L("Show the person"),
+		theme.Transparent,
+		8,
+		widget.Insets{},
+		s.avatar,
+		func() { act.Open(s.call.Peer) },
+	)
 	ground := widget.NewClick(canvas.NewRectangle(color.Transparent), func() { act.Open(s.call.Peer) })
-	s.head = container.New(&stripLayout{s: s, open: open, ground: ground}, ground, open, s.name, s.state, s.quality, s.codec, s.lock, s.secure, s.buttons)
+	s.head = container.New(
+		&stripLayout{s: s, open: open, ground: ground},
+		ground,
+		open,
+		s.name,
+		s.state,
+		s.quality,
+		s.codec,
+		s.lock,
+		s.secure,
+		s.buttons,
+	)
 	s.network = container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(100, 28) },
 		layout: func(z fyne.Size) {
@@ -164,7 +198,9 @@ func newStrip(act Actions, id string) *Strip {
 			put(s.netText, 36, 4, z.Width-44, 20)
 		},
 	}, s.netIcon, s.netText)
-	s.digits = container.NewCenter(container.New(layout.NewCustomPaddedLayout(4, 12, 0, 0), Digits(44, func(d string) { act.DTMF(id, d) })))
+	s.digits = container.NewCenter(
+		container.New(layout.NewCustomPaddedLayout(4, 12, 0, 0), Digits(44, func(d string) { act.DTMF(id, d) })),
+	)
 	s.network.Hide()
 	s.digits.Hide()
 	s.details.root.Hide()
@@ -179,7 +215,8 @@ func (s *Strip) makeButtons() {
 	s.Mute = widget.NewIconButton("mic", lang.L("Mute"), widget.Tonal, func() { s.act.Mute(id, !s.call.Muted) })
 	s.Keypad = widget.NewIconButton("keypad", lang.L("Keypad"), widget.Tonal, func() { s.toggle(s.digits) })
 	s.Hold = widget.NewIconButton("hold", lang.L("Hold"), widget.Tonal, func() { s.act.Hold(id) })
-	s.Resume = widget.NewButton("resume", lang.L("Resume"), widget.AccentKind, func() { s.act.Resume(id) }).Height(theme.SizeControl)
+	s.Resume = widget.NewButton("resume", lang.L("Resume"), widget.AccentKind, func() { s.act.Resume(id) }).
+		Height(theme.SizeControl)
 	s.More = widget.NewIconButton("more", lang.L("More"), widget.Tonal, s.moreMenu)
 	s.Hangup = widget.NewIconButton("hang-up", lang.L("Hang up"), widget.StopKind, func() { s.act.Hangup(id) })
 	s.Answer = widget.NewIconButton("phone", lang.L("Answer"), widget.GoodKind, func() { s.act.Answer(id) })
@@ -387,75 +424,4 @@ func (s *Strip) moreMenu() {
 		item("message", lang.L("Show the chat"), func() { s.act.Open(s.call.Peer) }),
 		item("copy", lang.L("Copy the address"), func() { s.act.Copy(ShowAddress(s.call.Peer)) }),
 	}, below(s.More).SubtractXY(140, 0))
-}
-
-// stripLayout puts the buttons beside the words, or under them where there is no room.
-type stripLayout struct {
-	s      *Strip
-	open   fyne.CanvasObject // the avatar, which leads to the person
-	ground fyne.CanvasObject // lies under all and does so too
-}
-
-const (
-	stripRow      float32 = 64
-	stripTogether float32 = 520 // from this width on words and buttons stand in one row
-)
-
-func (l *stripLayout) two() bool {
-	return l.s.buttons.MinSize().Width > 150 && l.s.head.Size().Width < stripTogether
-}
-
-func (l *stripLayout) MinSize([]fyne.CanvasObject) fyne.Size {
-	if l.two() {
-		return fyne.NewSize(300, stripRow+44+8)
-	}
-	return fyne.NewSize(300, stripRow)
-}
-
-func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
-	s := l.s
-	put(l.ground, 0, 0, size.Width, size.Height)
-	put(l.open, 12, 12, 40, 40)
-	buttons := s.buttons.MinSize()
-	room := size.Width - 64 - 12
-	if l.two() {
-		put(s.buttons, size.Width-12-buttons.Width, stripRow, buttons.Width, 40)
-	} else {
-		put(s.buttons, size.Width-12-buttons.Width, 12, buttons.Width, 40)
-		room -= buttons.Width + 12
-	}
-	x, end := float32(64), 64+room
-	put(s.name, x, 10, room, 22)
-	state := s.room
-	put(s.state, x, 34, min(state, room), 20)
-	x += state + 8
-	x = l.place(s.quality, x, end, 2)
-	x = l.place(s.codec, x, end, 8)
-	words := s.secure.MinSize() // shrinks: measured by its text
-	words.Width = fyne.MeasureText(s.secure.Text(), theme.SizeCaption, fyne.TextStyle{}).Width + 1
-	fits := s.lock.Visible() && x+20+words.Width <= end
-	lockOnly := s.lock.Visible() && x+14 <= end
-	move(s.lock, lockOnly, x, 37, 14, 14)
-	move(s.secure, fits, x+18, 35, words.Width, 18)
-}
-
-// place puts a chip into the second line if it is shown and fits, and returns where the next begins.
-func (l *stripLayout) place(o fyne.CanvasObject, x, end, gap float32) float32 {
-	w := o.MinSize()
-	fits := o.Visible() && x+w.Width <= end
-	move(o, fits, x, 44-w.Height/2, w.Width, w.Height)
-	if !fits {
-		return x
-	}
-	return x + w.Width + gap
-}
-
-// move puts an object somewhere, or out of sight without hiding it: whether it is shown is not a
-// question of the layout.
-func move(o fyne.CanvasObject, fits bool, x, y, w, h float32) {
-	if !fits {
-		put(o, -1000, 0, 0, 0)
-		return
-	}
-	put(o, x, y, w, h)
 }

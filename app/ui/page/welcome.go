@@ -30,9 +30,24 @@ type Welcome struct {
 // is shown again from the settings and says no welcome.
 func NewWelcome(act Actions, done func(), compact bool) *Welcome {
 	w := &Welcome{act: act, problem: newProblem(), stack: container.NewStack()}
-	w.SIP = card("server", lang.L("My SIP account"), lang.L("Sign in with the address and password your provider gave you."), func() { w.form(w.AccountForm.Root, lang.L("My SIP account")); act.Focus(w.AccountForm.Address) })
-	w.LAN = card("lan", lang.L("On this network, without an account"), lang.L("Call and write to people on the same network, no server needed."), func() { w.form(w.LANForm.Root, lang.L("On this network")); act.Focus(w.LANForm.Name) })
-	w.Demo = card("spark", lang.L("Just try it"), lang.L("A demo domain inside this program, with a buddy named Echo who answers."), func() { w.startDemo(done) })
+	w.SIP = card(
+		"server",
+		lang.L("My SIP account"),
+		lang.L("Sign in with the address and password your provider gave you."),
+		func() { w.form(w.AccountForm.Root, lang.L("My SIP account")); act.Focus(w.AccountForm.Address) },
+	)
+	w.LAN = card(
+		"lan",
+		lang.L("On this network, without an account"),
+		lang.L("Call and write to people on the same network, no server needed."),
+		func() { w.form(w.LANForm.Root, lang.L("On this network")); act.Focus(w.LANForm.Name) },
+	)
+	w.Demo = card(
+		"spark",
+		lang.L("Just try it"),
+		lang.L("A demo domain inside this program, with a buddy named Echo who answers."),
+		func() { w.startDemo(done) },
+	)
 	w.AccountForm = NewAccountForm(act, done, w.choose)
 	w.done = done
 	w.LANForm = NewLANForm(act, done, w.choose)
@@ -60,8 +75,16 @@ func (w *Welcome) cards(compact bool) fyne.CanvasObject {
 		logo.SetMinSize(fyne.NewSquareSize(72))
 		box.Add(widget.Gap(6))
 		box.Add(container.NewCenter(logo))
-		box.Add(container.NewCenter(widget.NewText(lang.L("Welcome to Peregrine"), widget.Style{Size: theme.SizeDisplay, Bold: true})))
-		box.Add(container.NewCenter(widget.NewText(lang.L("How do you want to start?"), widget.Style{Size: 15, Color: theme.Quiet})))
+		box.Add(
+			container.NewCenter(
+				widget.NewText(lang.L("Welcome to Peregrine"), widget.Style{Size: theme.SizeDisplay, Bold: true}),
+			),
+		)
+		box.Add(
+			container.NewCenter(
+				widget.NewText(lang.L("How do you want to start?"), widget.Style{Size: 15, Color: theme.Quiet}),
+			),
+		)
 		box.Add(widget.Gap(2))
 	} else {
 		box.Add(widget.Gap(3))

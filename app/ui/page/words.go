@@ -159,8 +159,20 @@ func shortDate(t, now time.Time) string {
 
 func month(m time.Month) string {
 	names := [...]string{
-		lang.L("January"), lang.L("February"), lang.L("March"), lang.L("April"), lang.L("May"), lang.L("June"), lang.L("July"),
-		lang.L("August"), lang.L("September"), lang.L("October"), lang.L("November"), lang.L("December"),
+		lang.L(
+			"January",
+		),
+		lang.L("February"),
+		lang.L("March"),
+		lang.L("April"),
+		lang.L("May"),
+		lang.L("June"),
+		lang.L("July"),
+		lang.L("August"),
+		lang.L("September"),
+		lang.L("October"),
+		lang.L("November"),
+		lang.L("December"),
 	}
 	return names[m-time.January]
 }
@@ -208,8 +220,7 @@ func CodecName(c string) string {
 
 // ErrorText returns the sentence and the details of an error of the engine.
 func ErrorText(err error) (text, detail string) {
-	var u *app.UserError
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*app.UserError](err); ok {
 		return u.Sentence, u.Detail
 	}
 	return lang.L("That did not work. Try again."), err.Error()

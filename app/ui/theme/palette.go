@@ -7,7 +7,8 @@ import (
 )
 
 func rgb(v uint32) color.NRGBA {
-	return color.NRGBA{R: uint8(v >> 16), G: uint8(v >> 8), B: uint8(v), A: 255} //nolint:gosec // three bytes of a literal
+	part := func(shift int) uint8 { return uint8(v >> shift & 0xFF) }
+	return color.NRGBA{R: part(16), G: part(8), B: part(0), A: 255}
 }
 
 // alpha returns c with the given part of its opacity, 0 to 1.

@@ -9,7 +9,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/software"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 	fynetheme "fyne.io/fyne/v2/theme"
 
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -36,15 +36,28 @@ func contrast(a, b color.Color) float64 {
 
 func TestContrast(t *testing.T) {
 	text := []struct{ ink, ground fyne.ThemeColorName }{
-		{theme.Text, theme.Window}, {theme.Text, theme.Surface}, {theme.Text, theme.Raised}, {theme.Text, theme.Selection},
-		{theme.Text, theme.TonalGood}, {theme.Text, theme.TonalWarning}, {theme.Quiet, theme.Window}, {theme.Quiet, theme.Surface},
-		{theme.Quiet, theme.Raised}, {theme.OnAccent, theme.Accent}, {theme.QuietAccent, theme.Accent},
-		{theme.Missed, theme.Surface}, {theme.Missed, theme.Raised},
+		{theme.Text, theme.Window},
+		{theme.Text, theme.Surface},
+		{theme.Text, theme.Raised},
+		{theme.Text, theme.Selection},
+		{theme.Text, theme.TonalGood},
+		{theme.Text, theme.TonalWarning},
+		{theme.Quiet, theme.Window},
+		{theme.Quiet, theme.Surface},
+		{theme.Quiet, theme.Raised},
+		{theme.OnAccent, theme.Accent},
+		{theme.QuietAccent, theme.Accent},
+		{theme.Missed, theme.Surface},
+		{theme.Missed, theme.Raised},
 		{theme.Surface, theme.Text}, // tooltips and switches that are on
 	}
 	marks := []struct{ ink, ground fyne.ThemeColorName }{ // icons: WCAG 2.1, 1.4.11
-		{theme.Good, theme.Surface}, {theme.Attention, theme.Surface}, {theme.Stop, theme.Surface}, {theme.Accent, theme.TonalAccent},
-		{theme.OnGood, theme.Good}, {theme.OnStop, theme.Stop},
+		{theme.Good, theme.Surface},
+		{theme.Attention, theme.Surface},
+		{theme.Stop, theme.Surface},
+		{theme.Accent, theme.TonalAccent},
+		{theme.OnGood, theme.Good},
+		{theme.OnStop, theme.Stop},
 	}
 	for _, mode := range []theme.Mode{theme.Dark, theme.Light} {
 		th := theme.New(mode)
@@ -121,7 +134,7 @@ func TestAvatarGroundsCarryWhiteInitials(t *testing.T) {
 }
 
 func TestEveryIconDraws(t *testing.T) {
-	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light))
+	fynetest.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light))
 	for _, name := range assets.IconNames() {
 		t.Run(name, func(t *testing.T) {
 			image := canvas.NewImageFromResource(theme.Icon(name, theme.Text))

@@ -6,6 +6,7 @@ package uitest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,9 +84,7 @@ func (e *Engine) change(f func(s *app.Snapshot)) {
 	s.Accounts, s.Buddies = slices.Clone(s.Accounts), slices.Clone(s.Buddies)
 	s.Calls, s.Chats, s.Notices = slices.Clone(s.Calls), slices.Clone(s.Chats), slices.Clone(s.Notices)
 	settings := app.Settings{}
-	for k, v := range s.Settings {
-		settings[k] = v
-	}
+	maps.Copy(settings, s.Settings)
 	s.Settings = settings
 	f(&s)
 	s.Revision++
@@ -135,7 +134,8 @@ func (e *Engine) AddAccount(_ context.Context, spec app.AccountSpec) error {
 	e.mu.Unlock()
 	if refuse {
 		return &app.UserError{
-			Sentence: "This system has no keyring that works, so the password was not stored.", Detail: "org.freedesktop.secrets",
+			Sentence: "This system has no keyring that works, so the password was not stored.",
+			Detail:   "org.freedesktop.secrets",
 		}
 	}
 	return e.verb(func(s *app.Snapshot) {
@@ -144,13 +144,21 @@ func (e *Engine) AddAccount(_ context.Context, spec app.AccountSpec) error {
 			state = app.AccountRegistering
 		}
 		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool { return a.Address == "sip:"+spec.Address })
-		addAccount(s, app.Account{Address: "sip:" + spec.Address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: state})
+		addAccount(
+			s,
+			app.Account{Address: "sip:" + spec.Address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: state},
+		)
 	}, "AddAccount %s %s", spec.Kind, spec.Address)
 }
 
 func addAccount(s *app.Snapshot, a app.Account) {
 	s.Accounts = append(s.Accounts, a)
-	s.Self = app.Self{Address: a.Address, DisplayName: a.DisplayName, Status: app.PresenceOnline, Chosen: app.PresenceOnline}
+	s.Self = app.Self{
+		Address:     a.Address,
+		DisplayName: a.DisplayName,
+		Status:      app.PresenceOnline,
+		Chosen:      app.PresenceOnline,
+	}
 	s.Network = app.Network{Up: true, Link: "eth0", Address: "192.0.2.10"}
 }
 
@@ -166,8 +174,24 @@ func (e *Engine) RemoveAccount(_ context.Context, address string) error {
 // StartDemo adds the account of the demo and its buddy Echo.
 func (e *Engine) StartDemo(context.Context) error {
 	return e.verb(func(s *app.Snapshot) {
-		addAccount(s, app.Account{Address: "sip:you@demo.test", Kind: app.AccountDemo, DisplayName: "You", State: app.AccountRegistered})
-		s.Buddies = append(s.Buddies, app.Buddy{Address: "sip:echo@demo.test", Name: "Echo", Status: app.PresenceOnline, Note: "I repeat what you say"})
+		addAccount(
+			s,
+			app.Account{
+				Address:     "sip:you@demo.test",
+				Kind:        app.AccountDemo,
+				DisplayName: "You",
+				State:       app.AccountRegistered,
+			},
+		)
+		s.Buddies = append(
+			s.Buddies,
+			app.Buddy{
+				Address: "sip:echo@demo.test",
+				Name:    "Echo",
+				Status:  app.PresenceOnline,
+				Note:    "I repeat what you say",
+			},
+		)
 	}, "StartDemo")
 }
 
@@ -177,7 +201,10 @@ func (e *Engine) AddBuddy(_ context.Context, address, name, group string) error 
 		if name == "" {
 			name = address
 		}
-		s.Buddies = append(s.Buddies, app.Buddy{Address: address, Name: name, Group: group, Status: app.PresenceUnknown})
+		s.Buddies = append(
+			s.Buddies,
+			app.Buddy{Address: address, Name: name, Group: group, Status: app.PresenceUnknown},
+		)
 	}, "AddBuddy %s %s %s", address, name, group)
 }
 
@@ -190,7 +217,12 @@ func (e *Engine) RemoveBuddy(_ context.Context, address string) error {
 
 // SetPresence changes the own presence.
 func (e *Engine) SetPresence(_ context.Context, p app.Presence, note string) error {
-	return e.verb(func(s *app.Snapshot) { s.Self.Status, s.Self.Chosen, s.Self.Note = p, p, note }, "SetPresence %s %s", p, note)
+	return e.verb(
+		func(s *app.Snapshot) { s.Self.Status, s.Self.Chosen, s.Self.Note = p, p, note },
+		"SetPresence %s %s",
+		p,
+		note,
+	)
 }
 
 // Call begins a call that rings.
@@ -199,8 +231,14 @@ func (e *Engine) Call(_ context.Context, address string, video bool) (string, er
 	err := e.verb(func(s *app.Snapshot) {
 		e.next++
 		id = fmt.Sprint(e.next)
+		name := address
+		for _, b := range s.Buddies {
+			if b.Address == address {
+				name = b.Name
+			}
+		}
 		s.Calls = append(s.Calls, app.Call{
-			ID: id, Peer: address, PeerName: address, State: app.CallRinging, StartedAt: e.now(), Encryption: "none",
+			ID: id, Peer: address, PeerName: name, State: app.CallRinging, StartedAt: e.now(), Encryption: "none",
 		})
 	}, "Call %s %v", address, video)
 	return id, err
@@ -219,7 +257,11 @@ func (e *Engine) onCall(id, verb string, f func(c *app.Call)) error {
 // Answer answers a call.
 func (e *Engine) Answer(_ context.Context, id string) error {
 	return e.onCall(id, "Answer", func(c *app.Call) {
-		c.State, c.AnsweredAt, c.Codec, c.Codecs = app.CallEstablished, e.now(), "opus", []string{"opus", "PCMU", "PCMA"}
+		c.State, c.AnsweredAt, c.Codec, c.Codecs = app.CallEstablished, e.now(), "opus", []string{
+			"opus",
+			"PCMU",
+			"PCMA",
+		}
 		c.Quality.Bars = 4
 	})
 }
@@ -264,7 +306,14 @@ func (e *Engine) Message(_ context.Context, address, text string) (app.Message, 
 	var m app.Message
 	err := e.verb(func(s *app.Snapshot) {
 		e.next++
-		m = app.Message{ID: fmt.Sprint("m", e.next), Peer: address, Outgoing: true, Text: text, At: e.now(), State: app.MessageSent}
+		m = app.Message{
+			ID:       fmt.Sprint("m", e.next),
+			Peer:     address,
+			Outgoing: true,
+			Text:     text,
+			At:       e.now(),
+			State:    app.MessageSent,
+		}
 		e.messages[address] = append(e.messages[address], m)
 		touch(s, address, m)
 	}, "Message %s %s", address, text)

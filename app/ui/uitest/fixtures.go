@@ -1,3 +1,4 @@
+//nolint:lll // tables of people and of what they said
 package uitest
 
 import (

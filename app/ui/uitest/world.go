@@ -104,7 +104,12 @@ func (e *Engine) RefuseAccounts(ctx context.Context, after time.Duration) {
 		}
 		for _, a := range e.Snapshot().Accounts {
 			if a.State == app.AccountRegistering {
-				e.Account(a.Address, app.AccountFailed, "The server did not accept the password. Check it and try again.", "401 Unauthorized")
+				e.Account(
+					a.Address,
+					app.AccountFailed,
+					"The server did not accept the password. Check it and try again.",
+					"401 Unauthorized",
+				)
 			}
 		}
 	}

@@ -193,7 +193,11 @@ func (m *Meter) Set(level float64) {
 
 // CreateRenderer implements fyne.Widget.
 func (m *Meter) CreateRenderer() fyne.WidgetRenderer {
-	r := &meterRenderer{m: m, ground: canvas.NewRectangle(color.Transparent), fill: canvas.NewRectangle(color.Transparent)}
+	r := &meterRenderer{
+		m:      m,
+		ground: canvas.NewRectangle(color.Transparent),
+		fill:   canvas.NewRectangle(color.Transparent),
+	}
 	r.ground.CornerRadius, r.fill.CornerRadius = 3, 3
 	r.Refresh()
 	return r

@@ -197,8 +197,14 @@ func BubbleHeight(d BubbleData, pane float32) float32 { return shape(d, pane).to
 // CreateRenderer implements fyne.Widget.
 func (b *Bubble) CreateRenderer() fyne.WidgetRenderer {
 	r := &bubbleRenderer{
-		b: b, ground: canvas.NewRectangle(color.Transparent), time: canvas.NewText("", color.Black),
-		mark: canvas.NewImageFromResource(nil), below: NewText("", Caption()), alert: NewIcon("alert", theme.Attention, 14),
+		b:      b,
+		ground: canvas.NewRectangle(color.Transparent),
+		time:   canvas.NewText("", color.Black),
+		mark: canvas.NewImageFromResource(
+			nil,
+		),
+		below: NewText("", Caption()),
+		alert: NewIcon("alert", theme.Attention, 14),
 	}
 	r.mark.FillMode = canvas.ImageFillContain
 	r.time.TextSize = timeSize

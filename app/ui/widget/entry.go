@@ -92,15 +92,15 @@ func (e *Entry) KeyUp(ev *fyne.KeyEvent) {
 
 // TypedKey implements fyne.Focusable.
 func (e *Entry) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeyReturn, fyne.KeyEnter:
-		if e.OnEnter != nil && !(e.MultiLine && e.shift) {
+		if e.OnEnter != nil && (!e.MultiLine || !e.shift) {
 			e.OnEnter()
 			return
 		}
 		if e.MultiLine {
 			// The plain entry selects while Shift is held, and its Return would then replace.
-			e.Entry.TypedRune('\n')
+			e.TypedRune('\n')
 			return
 		}
 	case fyne.KeyEscape:

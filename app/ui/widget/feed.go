@@ -328,7 +328,7 @@ func (f *Feed) TypedRune(rune) {}
 // TypedKey implements fyne.Focusable.
 func (f *Feed) TypedKey(ev *fyne.KeyEvent) {
 	page := f.scroll.Size().Height - 40
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeyDown:
 		f.step(1, 40)
 	case fyne.KeyUp:

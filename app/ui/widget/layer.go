@@ -158,15 +158,18 @@ func (r *hintRenderer) Destroy() {}
 func (r *hintRenderer) MinSize() fyne.Size {
 	return r.h.text.MinSize().AddWidthHeight(5*theme.Step, 2*theme.Step)
 }
+
 func (r *hintRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.h.ground, r.h.text}
 }
+
 func (r *hintRenderer) Layout(s fyne.Size) {
 	r.h.ground.Resize(s)
 	m := r.h.text.MinSize()
 	r.h.text.Resize(m)
 	r.h.text.Move(fyne.NewPos((s.Width-m.Width)/2, (s.Height-m.Height)/2))
 }
+
 func (r *hintRenderer) Refresh() {
 	r.h.ground.FillColor, r.h.text.Color = theme.Color(theme.Text), theme.Color(theme.Surface)
 	r.Layout(r.h.Size())

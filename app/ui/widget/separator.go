@@ -124,7 +124,12 @@ func (g *GroupRow) Tapped(*fyne.PointEvent) {
 func (g *GroupRow) CreateRenderer() fyne.WidgetRenderer {
 	quiet := Style{Size: theme.SizeCaption, Color: theme.Quiet, Bold: true}
 	trailing := Style{Size: theme.SizeCaption, Color: theme.Quiet, Align: fyne.TextAlignTrailing}
-	r := &groupRenderer{g: g, text: NewText("", quiet), count: NewText("", trailing), arrow: NewIcon("down", theme.Quiet, 14)}
+	r := &groupRenderer{
+		g:     g,
+		text:  NewText("", quiet),
+		count: NewText("", trailing),
+		arrow: NewIcon("down", theme.Quiet, 14),
+	}
 	r.Refresh()
 	return r
 }

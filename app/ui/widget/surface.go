@@ -36,15 +36,15 @@ func Sides(top, right, bottom, left float32) Insets {
 }
 
 // NewSurface returns a flat ground without rounded corners.
-func NewSurface(color fyne.ThemeColorName, pad Insets, content fyne.CanvasObject) *Surface {
-	s := &Surface{Content: content, color: color, pad: pad}
+func NewSurface(ground fyne.ThemeColorName, pad Insets, content fyne.CanvasObject) *Surface {
+	s := &Surface{Content: content, color: ground, pad: pad}
 	s.ExtendBaseWidget(s)
 	return s
 }
 
 // NewCard returns a ground with the radius of cards.
-func NewCard(color fyne.ThemeColorName, pad Insets, content fyne.CanvasObject) *Surface {
-	s := &Surface{Content: content, color: color, pad: pad, radius: theme.RadiusCard}
+func NewCard(ground fyne.ThemeColorName, pad Insets, content fyne.CanvasObject) *Surface {
+	s := &Surface{Content: content, color: ground, pad: pad, radius: theme.RadiusCard}
 	s.ExtendBaseWidget(s)
 	return s
 }

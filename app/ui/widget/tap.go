@@ -34,7 +34,14 @@ var (
 )
 
 // NewTap returns content that can be clicked.
-func NewTap(label string, ground fyne.ThemeColorName, radius float32, pad Insets, content fyne.CanvasObject, tapped func()) *Tap {
+func NewTap(
+	label string,
+	ground fyne.ThemeColorName,
+	radius float32,
+	pad Insets,
+	content fyne.CanvasObject,
+	tapped func(),
+) *Tap {
 	t := &Tap{Label: label, OnTapped: tapped, content: content, radius: radius, pad: pad, ground: ground}
 	t.ExtendBaseWidget(t)
 	return t
@@ -70,7 +77,7 @@ func (t *Tap) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable.
 func (t *Tap) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		t.Tapped(nil)
 	default:
@@ -86,7 +93,11 @@ func (t *Tap) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRo
 
 // CreateRenderer implements fyne.Widget.
 func (t *Tap) CreateRenderer() fyne.WidgetRenderer {
-	r := &tapRenderer{t: t, ground: canvas.NewRectangle(color.Transparent), over: canvas.NewRectangle(color.Transparent)}
+	r := &tapRenderer{
+		t:      t,
+		ground: canvas.NewRectangle(color.Transparent),
+		over:   canvas.NewRectangle(color.Transparent),
+	}
 	r.paint()
 	return r
 }
@@ -192,6 +203,7 @@ func (r *tabsRenderer) Refresh() {
 		o.Refresh()
 	}
 }
+
 func (r *tabsRenderer) Layout(s fyne.Size) {
 	w := s.Width / float32(len(r.objects))
 	for i, o := range r.objects {
@@ -220,7 +232,7 @@ func (b *tabButton) AccessibilityLabel() string             { return b.word }
 func (b *tabButton) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
 func (b *tabButton) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		b.tapped()
 	default:
@@ -230,7 +242,12 @@ func (b *tabButton) TypedKey(ev *fyne.KeyEvent) {
 
 func (b *tabButton) CreateRenderer() fyne.WidgetRenderer {
 	style := Style{Size: 11, Align: fyne.TextAlignCenter, Color: theme.Quiet}
-	r := &tabRenderer{b: b, ground: canvas.NewRectangle(color.Transparent), icon: NewIcon(b.icon, theme.Quiet, 18), word: NewText(b.word, style)}
+	r := &tabRenderer{
+		b:      b,
+		ground: canvas.NewRectangle(color.Transparent),
+		icon:   NewIcon(b.icon, theme.Quiet, 18),
+		word:   NewText(b.word, style),
+	}
 	r.ground.CornerRadius = 13
 	r.Refresh()
 	return r
@@ -257,6 +274,7 @@ func (r *tabRenderer) Layout(s fyne.Size) {
 	r.word.Move(fyne.NewPos(0, 34))
 	r.word.Resize(fyne.NewSize(s.Width, 16))
 }
+
 func (r *tabRenderer) Refresh() {
 	ink := theme.Quiet
 	r.ground.FillColor, r.ground.StrokeWidth = color.Transparent, 0

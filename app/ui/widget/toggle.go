@@ -77,7 +77,7 @@ func (t *Toggle) TypedRune(rune) {}
 
 // TypedKey implements fyne.Focusable.
 func (t *Toggle) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name {
+	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
 		t.Tapped(nil)
 	default:
@@ -94,7 +94,10 @@ func (t *Toggle) AccessibilityRole() fyne.AccessibleRole { return fyne.Accessibl
 // CreateRenderer implements fyne.Widget.
 func (t *Toggle) CreateRenderer() fyne.WidgetRenderer {
 	r := &toggleRenderer{
-		t: t, text: NewText(t.Label, Body()), track: canvas.NewRectangle(color.Transparent), knob: canvas.NewCircle(color.White),
+		t:     t,
+		text:  NewText(t.Label, Body()),
+		track: canvas.NewRectangle(color.Transparent),
+		knob:  canvas.NewCircle(color.White),
 	}
 	r.track.CornerRadius = 11
 	r.Refresh()

@@ -10,7 +10,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
-	"fyne.io/fyne/v2/test"
+	fynetest "fyne.io/fyne/v2/test"
 
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
 	"github.com/peregrine-softphone/peregrine/app/ui/widget"
@@ -20,16 +20,16 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func start(t *testing.T, mode theme.Mode) {
 	t.Helper()
-	test.NewTempApp(t).Settings().SetTheme(theme.New(mode))
+	fynetest.NewTempApp(t).Settings().SetTheme(theme.New(mode))
 }
 
 // golden compares the drawing of an object with testdata/NAME.
 func golden(t *testing.T, name string, o fyne.CanvasObject, size fyne.Size) {
 	t.Helper()
-	w := test.NewTempWindow(t, o)
+	w := fynetest.NewTempWindow(t, o)
 	w.SetPadded(false)
 	w.Resize(size)
-	got := test.RenderToMarkup(w.Canvas())
+	got := fynetest.RenderToMarkup(w.Canvas())
 	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -142,14 +142,14 @@ func TestFeedDrawsOnlyWhatIsVisible(t *testing.T) {
 	start(t, theme.Dark)
 	n := 10000
 	f := rows(&n, nil)
-	w := test.NewTempWindow(t, f)
+	w := fynetest.NewTempWindow(t, f)
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(200, 300))
 	f.Reload()
 	if f.Rows() != n || f.Live() < 8 || f.Live() > 20 {
 		t.Fatalf("%d rows, %d drawn; want %d and about 10", f.Rows(), f.Live(), n)
 	}
-	test.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, -150000)
+	fynetest.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, -150000)
 	if f.Row(0) != nil || f.Live() > 20 {
 		t.Errorf("after scrolling row 0 still exists, or too many do: %d", f.Live())
 	}
@@ -160,7 +160,7 @@ func TestFeedStaysAtItsEnd(t *testing.T) {
 	n := 50
 	f := rows(&n, nil)
 	f.ToEnd = true
-	w := test.NewTempWindow(t, f)
+	w := fynetest.NewTempWindow(t, f)
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(200, 300))
 	f.Reload()
@@ -183,11 +183,11 @@ func TestFeedKeepsItsTopmostRowWhenResized(t *testing.T) {
 	n := 50
 	f := rows(&n, nil)
 	f.ToEnd = true
-	w := test.NewTempWindow(t, f)
+	w := fynetest.NewTempWindow(t, f)
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(200, 300))
 	f.Reload()
-	test.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, 700)
+	fynetest.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, 700)
 	top := -1
 	for i := range n {
 		if f.Row(i) != nil {
@@ -211,11 +211,11 @@ func TestFeedKeepsItsPlaceWhenOlderRowsCome(t *testing.T) {
 	n := 100
 	f := rows(&n, nil)
 	f.ToEnd = true
-	w := test.NewTempWindow(t, f)
+	w := fynetest.NewTempWindow(t, f)
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(200, 300))
 	f.Reload()
-	test.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, 1000)
+	fynetest.Scroll(w.Canvas(), fyne.NewPos(100, 100), 0, 1000)
 	first := func() int {
 		for i := range f.Rows() {
 			if f.Row(i) != nil {
@@ -237,7 +237,7 @@ func TestFeedByKeyboard(t *testing.T) {
 	n := 30
 	var chosen []int
 	f := rows(&n, &chosen)
-	w := test.NewTempWindow(t, f)
+	w := fynetest.NewTempWindow(t, f)
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(200, 100))
 	f.Reload()
@@ -259,13 +259,13 @@ func TestEntryEnterAndShiftEnter(t *testing.T) {
 	e := widget.NewTextArea("Write")
 	sent := 0
 	e.OnEnter = func() { sent++ }
-	w := test.NewTempWindow(t, e)
+	w := fynetest.NewTempWindow(t, e)
 	w.Canvas().Focus(e)
-	test.Type(e, "one")
+	fynetest.Type(e, "one")
 	e.KeyDown(&fyne.KeyEvent{Name: desktop.KeyShiftLeft})
 	e.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	e.KeyUp(&fyne.KeyEvent{Name: desktop.KeyShiftLeft})
-	test.Type(e, "two")
+	fynetest.Type(e, "two")
 	if e.Text != "one\ntwo" || sent != 0 {
 		t.Fatalf("after Shift+Enter: text %q, sent %d times", e.Text, sent)
 	}
@@ -279,7 +279,7 @@ func TestButtonByKeyboard(t *testing.T) {
 	start(t, theme.Dark)
 	tapped := 0
 	b := widget.NewIconButton("phone", "Call", widget.Plain, func() { tapped++ })
-	w := test.NewTempWindow(t, b)
+	w := fynetest.NewTempWindow(t, b)
 	w.Canvas().Focus(b)
 	b.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
 	b.Disable()
@@ -293,10 +293,10 @@ func TestButtonByKeyboard(t *testing.T) {
 }
 
 func BenchmarkFeedReload10000(b *testing.B) {
-	test.NewTempApp(b).Settings().SetTheme(theme.New(theme.Dark))
+	fynetest.NewTempApp(b).Settings().SetTheme(theme.New(theme.Dark))
 	n := 10000
 	f := rows(&n, nil)
-	w := test.NewTempWindow(b, f)
+	w := fynetest.NewTempWindow(b, f)
 	w.Resize(fyne.NewSize(300, 600))
 	for b.Loop() {
 		f.Reload()

@@ -12,8 +12,8 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"fyne.io/fyne/v2"
-	fyneapp "fyne.io/fyne/v2/app"
+	"fyne.io/fyne/v2"             //nolint:depguard // it shows the window and has no engine
+	fyneapp "fyne.io/fyne/v2/app" //nolint:depguard // as above
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui"
@@ -50,13 +50,13 @@ func main() {
 	s.size = fyne.NewSize(float32(*width), float32(*height))
 	if err := run(*name, s, *profile); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 
 func run(name string, s scene, profile string) error {
 	if profile != "" {
-		f, err := os.Create(profile) //nolint:gosec // the file the user names
+		f, err := os.Create(profile)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func run(name string, s scene, profile string) error {
 }
 
 func open(f uitest.Fixture, s scene) error {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // this is main
 	defer cancel()
 	e := uitest.New(f, time.Now)
 	e.Change(func(snap *app.Snapshot) { snap.Settings["theme"] = s.theme })
@@ -83,7 +83,12 @@ func open(f uitest.Fixture, s scene) error {
 		return err
 	}
 	a := fyneapp.NewWithID(appID)
-	return ui.Run(ctx, a, e, ui.Options{Size: s.size, Open: f.Open, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	return ui.Run(
+		ctx,
+		a,
+		e,
+		ui.Options{Size: s.size, Open: f.Open, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))},
+	)
 }
 
 // play lets things happen until ctx ends.
