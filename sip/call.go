@@ -379,14 +379,15 @@ func (c *Call) sayBye(d *dialog) {
 	}
 }
 
-// insist repeats a goodbye while there is no network, for 64*T1: a phone between two networks must not
-// leave the peer talking to nobody.
+// insist repeats a goodbye while there is no network, or a proxy is being restarted, for 64*T1: a phone between two
+// networks must not leave the peer talking to nobody.
 func (c *Call) insist(send func() error) error {
 	const pause = time.Second
 	give := time.Now().Add(cancelTimeout)
 	for {
 		err := send()
-		if !errors.Is(err, ErrTransport) || time.Now().After(give) {
+		passing := errors.Is(err, ErrTransport) || errors.Is(err, ErrPortClosed)
+		if !passing || time.Now().After(give) {
 			return err
 		}
 		select {

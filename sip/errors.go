@@ -11,10 +11,11 @@ var (
 	// ErrNoAnswer says that nobody answered in time: a request timed out (64*T1, RFC 3261 17.1), or a
 	// call rang for longer than the ring time.
 	ErrNoAnswer = errors.New("no answer")
-	// ErrTransport says that a request could not be sent, or its connection broke. It comes with ErrPortClosed or
-	// resolve.ErrNotFound (no such domain, or no server for it) when that is known to be the cause.
+	// ErrTransport says that a request could not be sent, or its connection broke. It comes with resolve.ErrNotFound
+	// when there is no such domain, or no server for it.
 	ErrTransport = errors.New("network failure")
-	// ErrPortClosed says that the computer at the other end is there, but no program listens at the port.
+	// ErrPortClosed says that the computer at the other end is there, but no program listens at the port. It comes
+	// with ErrNoAnswer, only sooner.
 	ErrPortClosed = errors.New("port closed")
 	// ErrClosed says that the user agent has stopped, or the account was removed.
 	ErrClosed = errors.New("user agent closed")

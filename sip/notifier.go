@@ -311,6 +311,8 @@ func (s *ServerSubscription) lost(err error) bool {
 	switch {
 	case errors.As(err, &moved):
 		return false
+	case errors.Is(err, ErrPortClosed) && s.account.cfg.Register:
+		return false // the proxy is away for a moment, which says nothing about the subscriber
 	case errors.As(err, &status):
 		return status.RetryAfter == 0 && !slices.Contains([]int{401, 407, 491, 500}, status.Code)
 	default:

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -64,6 +65,35 @@ func TestRefreshRefused(t *testing.T) {
 					t.Errorf("%d tries, want %v", got, tt.tries)
 				}
 			})
+		})
+	}
+}
+
+// What the failure of a NOTIFY says about the subscriber.
+func TestWhoIsLost(t *testing.T) {
+	noAnswer := fmt.Errorf("%w from 10.0.0.2:5060", ErrNoAnswer)
+	closed := fmt.Errorf("%w: %w at 10.0.0.2:5060", ErrNoAnswer, ErrPortClosed)
+	tests := []struct {
+		name       string
+		registered bool
+		err        error
+		want       bool
+	}{
+		{"silence", true, noAnswer, true},
+		{"silence while we moved", true, movedError{noAnswer}, false},
+		{"no network", true, ErrTransport, false},
+		{"a LAN peer's port closed", false, closed, true},
+		{"the proxy's port closed", true, closed, false},
+		{"no such dialog", true, &StatusError{Code: 481}, true},
+		{"busy", true, &StatusError{Code: 503, RetryAfter: time.Minute}, false},
+		{"a challenge", true, &StatusError{Code: 407}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &ServerSubscription{account: &Account{cfg: AccountConfig{Register: tt.registered}}}
+			if got := s.lost(tt.err); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
 		})
 	}
 }

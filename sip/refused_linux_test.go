@@ -50,7 +50,7 @@ func TestClosedPortFailsFast(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 			defer cancel()
 			_, err := a.Options(ctx, to)
-			if !errors.Is(err, ErrPortClosed) || !errors.Is(err, ErrTransport) {
+			if !errors.Is(err, ErrPortClosed) || !errors.Is(err, ErrNoAnswer) {
 				t.Errorf("OPTIONS: %v", err)
 			}
 			c, err := a.Invite(ctx, to, &talk{name: "alice"}, CallOptions{})
@@ -60,7 +60,7 @@ func TestClosedPortFailsFast(t *testing.T) {
 			case <-ctx.Done():
 				t.Fatal("the call goes on")
 			}
-			if cause := c.EndCause(); cause.Reason != EndedFailed || !errors.Is(cause.Err, ErrPortClosed) {
+			if cause := c.EndCause(); cause.Reason != EndedNoAnswer || !errors.Is(cause.Err, ErrPortClosed) {
 				t.Errorf("the call ended as %+v", cause)
 			}
 		})

@@ -157,7 +157,7 @@ func (c *clientTx) failure() error {
 	err := c.Err()
 	switch {
 	case c.refusals.Load() >= enoughRefusals:
-		return fmt.Errorf("%w: %w at %s", ErrTransport, ErrPortClosed, c.req.Destination())
+		return fmt.Errorf("%w: %w at %s", ErrNoAnswer, ErrPortClosed, c.req.Destination())
 	case errors.Is(err, sipmsg.ErrTransactionTimeout):
 		if f, ok := c.conn.(*flow); ok && f.silentSince(c.started) {
 			f.shut() // TCP itself would go on for a quarter of an hour; the next request gets a fresh connection

@@ -223,7 +223,8 @@ func (t *transports) heed(pc net.PacketConn) bool {
 }
 
 // writeTo sends one datagram. A socket that is told of ICMP errors reports one that is waiting instead of sending,
-// whatever the destination, so another try is due.
+// whatever the destination, so another try is due. When they do not end, the datagram counts as lost on the way: its
+// own destination cannot have refused it yet.
 func (t *transports) writeTo(data []byte, to netip.AddrPort) error {
 	t.mu.Lock()
 	pc := t.udp
@@ -231,17 +232,22 @@ func (t *transports) writeTo(data []byte, to netip.AddrPort) error {
 	if pc == nil {
 		return ErrClosed
 	}
-	const tries = 3
-	for try := 1; ; try++ {
-		_, err := pc.WriteTo(data, net.UDPAddrFromAddrPort(to))
+	const tries, triesOfOwn = 16, 3 // the reader may have taken the waiting error off the queue
+	var err error
+	for try := 1; try <= tries; try++ {
+		_, err = pc.WriteTo(data, net.UDPAddrFromAddrPort(to))
 		if err == nil {
 			return nil
 		}
-		if try == tries || errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("%w: send to %s: %w", ErrTransport, to, err)
+		waiting := t.heed(pc) || errors.Is(err, syscall.ECONNREFUSED)
+		if !waiting && try >= triesOfOwn || errors.Is(err, net.ErrClosed) {
+			break
 		}
-		t.heed(pc)
 	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil
+	}
+	return fmt.Errorf("%w: send to %s: %w", ErrTransport, to, err)
 }
 
 // looksLikeSIP tells SIP from junk, STUN and keep-alives by the first line alone.
