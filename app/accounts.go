@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -26,6 +27,7 @@ type accountEntry struct {
 	Proxy         string      `json:"proxy,omitempty"`
 	Transport     string      `json:"transport,omitempty"`
 	PasswordStore string      `json:"password_store,omitempty"`
+	ContactUser   string      `json:"contact_user,omitempty"` // user part of our Contacts, made when the account was added
 }
 
 // account is one account of the engine. Fields below state are guarded by Engine.mu.
@@ -158,6 +160,7 @@ func newAccount(spec AccountSpec) (*account, error) {
 	return &account{aor: aor, entry: accountEntry{
 		Address: address, Kind: spec.Kind, DisplayName: spec.DisplayName, AuthUser: spec.AuthUser,
 		Proxy: spec.Proxy, Transport: spec.Transport, PasswordStore: spec.PasswordStore,
+		ContactUser: strings.ToLower(rand.Text()),
 	}}, nil
 }
 
@@ -259,7 +262,7 @@ func (e *Engine) startAccount(ctx context.Context, a *account) {
 	}
 	cfg := sip.AccountConfig{
 		ID: a.id(), AOR: a.aor, DisplayName: a.entry.DisplayName, AuthUser: a.entry.AuthUser,
-		Transport: a.entry.Transport, Register: a.entry.Kind != AccountLAN,
+		Transport: a.entry.Transport, Register: a.entry.Kind != AccountLAN, ContactUser: a.entry.ContactUser,
 	}
 	err := e.completeConfig(ctx, a, &cfg)
 	var started *sip.Account

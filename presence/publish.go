@@ -124,7 +124,11 @@ func (a *Agent) round(ctx context.Context, wg *sync.WaitGroup) (next time.Time) 
 
 // send starts the NOTIFY of one watcher when there is something new for it. Agent.mu is held.
 func (a *Agent) send(ctx context.Context, wg *sync.WaitGroup, w *watcher) {
-	n, ok := w.next(a.shown)
+	shown := a.shown
+	if w.force || w.ending {
+		shown = a.state // RFC 6665 4.2.1.2: who asks now is told what is true now; the pace is for changes
+	}
+	n, ok := w.next(shown)
 	if w.gone || w.sending || !ok {
 		return
 	}

@@ -28,6 +28,9 @@ type AccountConfig struct {
 	Proxy     *uri.URI
 	Transport string        // "udp", "tcp", "tls" toward the account's own server; empty: by DNS
 	Expires   time.Duration // registration time asked for; 0: DefaultExpires
+	// ContactUser is the user part of our Contacts. It should be unguessable, so that scanners cannot make it up, and
+	// the same at every start, so that what a crash left at the registrar is replaced. Empty: a random one.
+	ContactUser string
 	// Register false makes a LAN account: From and Contact are sip:user@<source address>:port, requests go straight
 	// to the target, and requests for that user at any of our addresses are taken.
 	Register bool
@@ -78,7 +81,7 @@ type AccountState struct {
 type Account struct {
 	ua          *UA
 	cfg         AccountConfig
-	contactUser string // user part of our Contacts: unguessable, so that scanners cannot make it up
+	contactUser string // user part of our Contacts
 	reg         *registration
 	notify      *loop // calls Handler.AccountChanged in order
 

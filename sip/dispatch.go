@@ -33,7 +33,12 @@ func (u *UA) validate(in *inbound) (code int, drop bool) {
 	if req.SipVersion != "SIP/2.0" {
 		return 505, false
 	}
-	if req.CSeq() == nil || req.CallID() == nil || req.From() == nil || req.To() == nil || tagOf(req.From()) == "" {
+	if req.CSeq() == nil || req.CallID() == nil || req.From() == nil || req.To() == nil {
+		return 400, false
+	}
+	// RFC 3261 8.2.6.2: RFC 2543 knew no tags. A dialog needs one all the same: two of them could not be told apart.
+	alone := req.Method == sipmsg.OPTIONS || req.Method == sipmsg.MESSAGE
+	if tagOf(req.From()) == "" && !alone {
 		return 400, false
 	}
 	switch {

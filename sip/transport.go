@@ -53,6 +53,7 @@ type transports struct {
 	life context.Context //nolint:containedctx // that of the UA: answers outlive the calls that caused them
 
 	junk, oversized atomic.Uint64
+	refusals        refusals
 
 	mu       sync.Mutex
 	udp      net.PacketConn
@@ -205,11 +206,23 @@ func (t *transports) readDatagrams(pc net.PacketConn) error {
 		if err != nil {
 			t.junk.Add(1)
 			t.log.Debug("message not understood", "remote", remote, "bytes", n)
+			t.refuse(buf[:n], remote)
 			continue
 		}
 		msg.SetTransport("UDP")
 		msg.SetSource(remote.String())
 		t.receive(received{msg: msg, conn: &datagramPath{t: t, remote: remote}, remote: remote})
+	}
+}
+
+// refuse answers a request that cannot be parsed, where it has at least what an answer repeats.
+func (t *transports) refuse(raw []byte, remote netip.AddrPort) {
+	answer, to := refuseMalformed(raw, remote)
+	if answer == nil || !t.refusals.allow(time.Now()) {
+		return
+	}
+	if err := t.writeTo(answer, to); err != nil {
+		t.log.Debug("refusal not sent", "remote", to, "err", err)
 	}
 }
 

@@ -224,8 +224,11 @@ func (u *UA) AddAccount(cfg AccountConfig) (*Account, error) {
 	if cfg.AOR.Scheme == "" {
 		cfg.AOR.Scheme = "sip"
 	}
+	if cfg.ContactUser == "" {
+		cfg.ContactUser = newToken(10)
+	}
 	a := &Account{
-		ua: u, cfg: cfg, contactUser: newToken(10), notify: newLoop(),
+		ua: u, cfg: cfg, contactUser: cfg.ContactUser, notify: newLoop(),
 		servers: map[netip.Addr]time.Time{}, realms: map[string]bool{},
 	}
 	a.reg = newRegistration(a)
