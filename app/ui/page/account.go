@@ -265,7 +265,7 @@ func (f *AccountForm) failed(spec app.AccountSpec, err error) {
 	}
 	text, detail := ErrorText(err)
 	if spec.PasswordStore != "file" && strings.Contains(strings.ToLower(text), "keyring") {
-		text = lang.L("No keyring of this system keeps the password. A file that only you can read can.")
+		text = lang.L("There is no keyring here that works. A file that only you can read can keep the password.")
 		f.problem.ask(text, detail, lang.L("Keep it in a file"), func() {
 			f.inFile.Set(true)
 			f.showKept()
