@@ -165,13 +165,15 @@ func New(cfg Config) (*Session, error) {
 // now is the session's clock.
 func (s *Session) now() time.Duration { return time.Since(s.epoch) }
 
-// SetHold sets whether the user holds the call. It takes effect for the ear at once, and for the peer with the next
-// offer.
+// SetHold sets whether the user holds the call. Ear and microphone are off at once; the peer learns of it with the
+// next offer.
 func (s *Session) SetHold(on bool) {
 	s.mu.Lock()
 	s.hold = on
 	deaf := on || s.agreed && !s.agreement.Receive
+	silent := on || s.muted // who was put on hold must not listen to the room
 	s.mu.Unlock()
+	s.tx.setMuted(silent)
 	s.rx.mu.Lock()
 	s.rx.deaf = deaf
 	s.rx.mu.Unlock()
@@ -182,8 +184,9 @@ func (s *Session) SetHold(on bool) {
 func (s *Session) SetMuted(on bool) {
 	s.mu.Lock()
 	s.muted = on
+	silent := on || s.hold
 	s.mu.Unlock()
-	s.tx.setMuted(on)
+	s.tx.setMuted(silent)
 	s.changed()
 }
 

@@ -113,6 +113,9 @@ func TestHoldAndMute(t *testing.T) {
 		if after.PacketsReceived == before.PacketsReceived {
 			t.Error("the holder sends nothing")
 		}
+		if after.LevelOut > 0.1 {
+			t.Errorf("the held one hears the room at level %g", after.LevelOut)
+		}
 		b.SetHold(false)
 		connect(t, b, a)
 		a.SetMuted(true)
