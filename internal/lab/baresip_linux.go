@@ -27,12 +27,14 @@ const (
 
 // BaresipConfig says how a baresip behaves.
 type BaresipConfig struct {
-	User     string
-	Domain   Domain
-	LAN      bool     // no server: it is User at its host's address; Domain is not used
-	Manual   bool     // do not answer calls by itself
-	Codecs   []string // baresip's names with rates ("pcmu", "opus/48000/2"); empty: all it has
-	Source   string   // "aufile,PATH" in the codec's own rate and channels (Opus: 48 kHz stereo), "ausine,440"; empty: a tone
+	User   string
+	Domain Domain
+	LAN    bool     // no server: it is User at its host's address; Domain is not used
+	Manual bool     // do not answer calls by itself
+	Codecs []string // baresip's names with rates ("pcmu", "opus/48000/2"); empty: all it has
+	// Source is "aufile,PATH" in the codec's own rate and channels (Opus: 48 kHz stereo) or "ausine,440".
+	// Empty: a tone.
+	Source   string
 	Outbound string   // proxy for requests outside dialogs: "sip:10.77.0.10:5070"
 	Buddies  []string // addresses whose presence it watches and to whom it sends messages
 	Interval int      // re-registration in seconds; 0: 600
@@ -61,8 +63,8 @@ type BaresipEvent struct {
 	Param string    `json:"param"`
 }
 
-// StartBaresip starts baresip on the host and waits until it is registered, or without a server until it runs. At most one per host
-// and user.
+// StartBaresip starts baresip on the host and waits until it is registered, or without a server until it
+// runs. At most one per host and user.
 func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, error) {
 	b := &Baresip{
 		Host: h, Dir: h.dir("baresip-" + cfg.User), AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name,
@@ -91,7 +93,8 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 	ctx, cancel := context.WithTimeout(ctx, peerStart)
 	defer cancel()
 	var err error
-	if b.proc, err = startProcess(h.ns, "baresip "+cfg.User, b.Dir, nil, nil, "stdbuf", "-oL", "-eL", "baresip", "-s", "-f", b.Dir); err != nil {
+	argv := []string{"stdbuf", "-oL", "-eL", "baresip", "-s", "-f", b.Dir}
+	if b.proc, err = startProcess(h.ns, "baresip "+cfg.User, b.Dir, nil, nil, argv...); err != nil {
 		return nil, err
 	}
 	h.lab.adopt(b.proc)
@@ -174,14 +177,16 @@ func (b *Baresip) connect(ctx context.Context) error {
 			return false, errEnded
 		}
 		err := inNamespace(b.Host.ns, func() error {
-			conn, err := net.DialTimeout("tcp4", address, time.Second)
+			dialer := net.Dialer{Timeout: time.Second}
+			conn, err := dialer.DialContext(ctx, "tcp4", address)
 			b.conn = conn
 			return err
 		})
 		return err == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: control connection: %w; its output ends with:\n%s", b.proc.name, err, tail(b.proc.output(0), 1500))
+		return fmt.Errorf("%s: control connection: %w; its output ends with:\n%s",
+			b.proc.name, err, tail(b.proc.output(0), 1500))
 	}
 	go b.read(b.conn)
 	return nil
@@ -189,7 +194,7 @@ func (b *Baresip) connect(ctx context.Context) error {
 
 // read takes answers and events until the connection ends, which it does with baresip.
 func (b *Baresip) read(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	r := bufio.NewReader(conn)
 	for {
 		data, err := readNetstring(r)
@@ -334,7 +339,8 @@ func (b *Baresip) WaitEvent(ctx context.Context, since time.Time, kind string) (
 		return false, nil
 	})
 	if err != nil {
-		return found, fmt.Errorf("%s: wait for %s: %w; its output ends with:\n%s", b.proc.name, kind, err, tail(b.proc.output(0), 2500))
+		return found, fmt.Errorf("%s: wait for %s: %w; its output ends with:\n%s",
+			b.proc.name, kind, err, tail(b.proc.output(0), 2500))
 	}
 	return found, nil
 }

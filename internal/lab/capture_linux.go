@@ -56,7 +56,7 @@ func (h *Host) Capture() (*Capture, error) {
 	})
 	if err != nil {
 		if c.fd > 0 {
-			syscall.Close(c.fd)
+			_ = syscall.Close(c.fd)
 		}
 		return nil, fmt.Errorf("capture on %s: %w", h.name, err)
 	}
@@ -66,7 +66,7 @@ func (h *Host) Capture() (*Capture, error) {
 
 func (c *Capture) run() {
 	defer close(c.done)
-	defer syscall.Close(c.fd)
+	defer func() { _ = syscall.Close(c.fd) }()
 	buffer := make([]byte, captureSnap)
 	control := make([]byte, syscall.CmsgSpace(int(unsafe.Sizeof(syscall.Timespec{}))))
 	for !c.ending.Load() {

@@ -113,7 +113,7 @@ func TestCodecChange(t *testing.T) {
 		l := newLab(t, Config{})
 		bob := peers[1].start(t, l)
 		alice, _ := start(t, &l.Mobile(0).Host, "alice", "PCMU,opus")
-		c := startInCall(t, l, alice, bob)
+		c := startInCall(t, alice, bob)
 		for _, codec := range []string{"opus", "PCMU"} {
 			time.Sleep(2 * time.Second)
 			changeCodec(t, alice, c.id, codec)
@@ -149,7 +149,7 @@ func TestCodecChangeRefused(t *testing.T) {
 	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
 		"audio.input": "file:" + files.Wide, "audio.output": "none",
 	}})
-	c := startInCall(t, l, alice, &baresipTalker{b: b})
+	c := startInCall(t, alice, &baresipTalker{b: b})
 	since := time.Now()
 	err = alice.Do(t.Context(), "codec", c.id, "opus")
 	t.Logf("the verb said: %v", err)
@@ -189,7 +189,7 @@ func TestDTMFAndMute(t *testing.T) {
 	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
 		"audio.input": "file:" + files.Wide, "audio.output": "none",
 	}})
-	c := startInCall(t, l, alice, &baresipTalker{b: b})
+	c := startInCall(t, alice, &baresipTalker{b: b})
 	const digits = "159D*#0"
 	since := time.Now()
 	must(t, alice.Do(t.Context(), "dtmf", c.id, digits))

@@ -63,7 +63,7 @@ func inNamespace(ns string, f func() error) error {
 			if err != nil {
 				return fmt.Errorf("enter namespace %s: %w", ns, err)
 			}
-			defer file.Close()
+			defer func() { _ = file.Close() }()
 			if _, _, errno := syscall.RawSyscall(sysSetns, file.Fd(), syscall.CLONE_NEWNET, 0); errno != 0 {
 				return fmt.Errorf("enter namespace %s: %w", ns, errno)
 			}
@@ -80,7 +80,7 @@ func namespacePIDs(ctx context.Context, ns string) ([]int, error) {
 		return nil, err
 	}
 	var pids []int
-	for _, field := range strings.Fields(out) {
+	for field := range strings.FieldsSeq(out) {
 		var pid int
 		if _, err := fmt.Sscan(field, &pid); err == nil && pid != os.Getpid() {
 			pids = append(pids, pid)

@@ -21,7 +21,7 @@ type inCall struct {
 }
 
 // startInCall lets alice call the talker and waits until sound flows both ways.
-func startInCall(t *testing.T, l *Lab, phone *Phone, peer talker) *inCall {
+func startInCall(t *testing.T, phone *Phone, peer talker) *inCall {
 	t.Helper()
 	c := &inCall{phone: phone, peer: peer}
 	var err error
@@ -160,7 +160,7 @@ func TestHold(t *testing.T) {
 			alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
 				"audio.input": "file:" + files.Wide, "audio.output": "none", "codecs": "PCMU",
 			}})
-			c := startInCall(t, l, alice, bob)
+			c := startInCall(t, alice, bob)
 			c.ourHold(t)
 			c.peersHold(t)
 			c.bothHold(t)

@@ -42,7 +42,8 @@ type Lab struct {
 const maxHosts = 9
 
 // ErrNotRoot says that the lab cannot make namespaces.
-var ErrNotRoot = errors.New("the interop lab makes network namespaces and must run as root: use `make interop`, which asks sudo")
+var ErrNotRoot = errors.New("the interop lab makes network namespaces and must run as root: " +
+	"use `make interop`, which asks sudo")
 
 // Start builds the lab and starts its DNS server and both proxies. On an error nothing is left
 // behind. Labs with different prefixes live side by side.
@@ -54,7 +55,8 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 		return nil, err
 	}
 	if missing := Missing(); len(missing) > 0 {
-		return nil, fmt.Errorf("the interop lab needs programs that are not installed: %v; `make deps` installs them", missing)
+		return nil, fmt.Errorf("the interop lab needs programs that are not installed: %v; `make deps` installs them",
+			missing)
 	}
 	if err := raisePriority(); err != nil {
 		return nil, err
@@ -65,6 +67,7 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	l := &Lab{cfg: cfg, record: rec}
 	if err := l.build(ctx); err != nil {
+		//nolint:contextcheck // Close works after ctx has ended, too
 		return nil, errors.Join(fmt.Errorf("start lab %s: %w", cfg.Prefix, err), l.Close())
 	}
 	return l, nil

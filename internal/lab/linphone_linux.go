@@ -40,7 +40,8 @@ type Linphone struct {
 	tracer string
 }
 
-// StartLinphone starts linphonec on the host and waits until it is registered, or without a server until it runs. At most one per host.
+// StartLinphone starts linphonec on the host and waits until it is registered, or without a server until it
+// runs. At most one per host.
 func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone, error) {
 	if cfg.Interval == 0 {
 		cfg.Interval = 600
@@ -70,13 +71,17 @@ func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone
 	if err != nil {
 		return nil, err
 	}
-	defer read.Close()
+	defer func() { _ = read.Close() }()
 	// linphonec 5.1 may spin when a call of its own has moved; at the lab's priority it would starve all others.
-	argv := []string{"nice", "-n", strconv.Itoa(-niceness), "stdbuf", "-oL", "linphonec", "-c", config, "-d", "6", "-l", p.tracer}
+	argv := []string{
+		"nice", "-n", strconv.Itoa(-niceness),
+		"stdbuf", "-oL", "linphonec", "-c", config, "-d", "6", "-l", p.tracer,
+	}
 	if !cfg.Manual {
 		argv = append(argv, "-a")
 	}
-	if p.proc, err = startProcess(h.ns, "linphonec "+cfg.User, p.Dir, read, []string{"HOME=" + home}, argv...); err != nil {
+	env := []string{"HOME=" + home}
+	if p.proc, err = startProcess(h.ns, "linphonec "+cfg.User, p.Dir, read, env, argv...); err != nil {
 		return nil, err
 	}
 	h.lab.adopt(p.proc)
@@ -160,7 +165,7 @@ func (p *Linphone) WaitTrace(ctx context.Context, mark int64, pattern string) ([
 
 // Stop un-registers and ends linphonec.
 func (p *Linphone) Stop() error {
-	defer p.stdin.Close()
+	defer func() { _ = p.stdin.Close() }()
 	if err := p.Command("quit"); err != nil {
 		return err
 	}
@@ -169,6 +174,6 @@ func (p *Linphone) Stop() error {
 
 // Kill ends linphonec at once, without a word to anybody.
 func (p *Linphone) Kill() error {
-	defer p.stdin.Close()
+	defer func() { _ = p.stdin.Close() }()
 	return p.proc.stop(0)
 }

@@ -179,7 +179,16 @@ func (m *Mobile) Flap(ctx context.Context, d time.Duration) (Move, error) {
 	if err := wait(ctx, d); err != nil {
 		return Move{}, err
 	}
-	err := m.lab.ip(ctx, m.name, "link set "+dev+" up", fmt.Sprintf("route replace default via 10.77.%d.1", wifi))
+	// With an address, a first ARP request might leave before frames pass (associate), and be repeated
+	// only after a second.
+	if err := m.lab.ip(ctx, m.name, "addr flush dev "+dev); err != nil {
+		return Move{}, err
+	}
+	if err := m.associate(ctx, radio, wifi); err != nil {
+		return Move{}, err
+	}
+	err := m.lab.ip(ctx, m.name, fmt.Sprintf("addr add %s/24 dev %s", m.Addr(), dev),
+		fmt.Sprintf("route replace default via 10.77.%d.1", wifi))
 	if err != nil {
 		return Move{}, err
 	}

@@ -23,7 +23,8 @@ func BuildPhone(ctx context.Context, dir string) (string, error) {
 		return filepath.Abs(path)
 	}
 	path := filepath.Join(dir, "peregrinectl")
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", BuildTags, "-o", path, "github.com/peregrine-softphone/peregrine/cmd/peregrinectl")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", BuildTags, "-o", path,
+		"github.com/peregrine-softphone/peregrine/cmd/peregrinectl")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -189,7 +190,8 @@ func (h *Host) StartPhone(ctx context.Context, cfg PhoneConfig) (*Phone, error) 
 	if cfg.User == "" {
 		return p, nil
 	}
-	if err := p.AddAccount(ctx, cfg.User+"@"+cfg.Domain.Name, Password(cfg.User), cfg.Proxy, cfg.Account...); err != nil {
+	address := cfg.User + "@" + cfg.Domain.Name
+	if err := p.AddAccount(ctx, address, Password(cfg.User), cfg.Proxy, cfg.Account...); err != nil {
 		return nil, err
 	}
 	_, err := p.WaitEvent(ctx, 0, "registered", func(e PhoneEvent) bool {
@@ -203,9 +205,13 @@ func (p *Phone) Restart(ctx context.Context) error {
 	logs := p.Dir + "-log"
 	var err error
 	// Neither a session bus nor a sound server of the machine may be found: HOME is the profile's.
-	env := []string{"HOME=" + p.Dir, "DBUS_SESSION_BUS_ADDRESS=", "XDG_RUNTIME_DIR=" + logs, "PULSE_SERVER=unix:/nonexistent", "ALSA_CONFIG_PATH=/dev/null", "DISPLAY="}
+	env := []string{
+		"HOME=" + p.Dir, "DBUS_SESSION_BUS_ADDRESS=", "XDG_RUNTIME_DIR=" + logs,
+		"PULSE_SERVER=unix:/nonexistent", "ALSA_CONFIG_PATH=/dev/null", "DISPLAY=",
+	}
 	mark := fileSize(filepath.Join(logs, "log"))
-	p.proc, err = startProcess(p.Host.ns, "peregrinectl "+p.AOR, logs, nil, env, p.binary, "--verbose", "--profile", p.Dir, "run")
+	argv := []string{p.binary, "--verbose", "--profile", p.Dir, "run"}
+	p.proc, err = startProcess(p.Host.ns, "peregrinectl "+p.AOR, logs, nil, env, argv...)
 	if err != nil {
 		return err
 	}
@@ -224,8 +230,7 @@ func (p *Phone) Verb(ctx context.Context, stdin string, words ...string) (json.R
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil, &VerbError{Words: words, Sentence: strings.TrimSpace(stderr.String()), Code: exit.ExitCode()}
 	}
 	if err != nil {
@@ -317,7 +322,8 @@ func (p *Phone) Events(mark int64) []PhoneEvent {
 	var events []PhoneEvent
 	for line := range strings.Lines(p.proc.output(mark)) {
 		var e PhoneEvent
-		if strings.HasPrefix(line, `{"event"`) && strings.HasSuffix(line, "\n") && json.Unmarshal([]byte(line), &e) == nil {
+		whole := strings.HasPrefix(line, `{"event"`) && strings.HasSuffix(line, "\n")
+		if whole && json.Unmarshal([]byte(line), &e) == nil {
 			events = append(events, e)
 		}
 	}
@@ -338,12 +344,13 @@ func (p *Phone) WaitEvent(ctx context.Context, mark int64, what string, f func(P
 			}
 		}
 		if !p.proc.running() {
-			return false, fmt.Errorf("%w (%v)", errEnded, p.proc.err)
+			return false, errors.Join(errEnded, p.proc.err)
 		}
 		return false, nil
 	})
 	if err != nil {
-		return found, fmt.Errorf("%s: wait for %s: %w; its output ends with:\n%s", p.proc.name, what, err, tail(p.proc.output(mark), 4000))
+		return found, fmt.Errorf("%s: wait for %s: %w; its output ends with:\n%s",
+			p.proc.name, what, err, tail(p.proc.output(mark), 4000))
 	}
 	return found, nil
 }
@@ -412,7 +419,8 @@ func (p *Phone) Stop(ctx context.Context) error {
 		return err
 	}
 	if p.proc.err != nil {
-		return fmt.Errorf("%s ended badly: %w; its output ends with:\n%s", p.proc.name, p.proc.err, tail(p.proc.output(0), 2000))
+		return fmt.Errorf("%s ended badly: %w; its output ends with:\n%s",
+			p.proc.name, p.proc.err, tail(p.proc.output(0), 2000))
 	}
 	return nil
 }

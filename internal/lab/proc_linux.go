@@ -31,7 +31,8 @@ func raisePriority() error {
 			continue
 		}
 		// A thread that has ended meanwhile needs none.
-		if err := syscall.Setpriority(syscall.PRIO_PROCESS, tid, niceness); err != nil && !errors.Is(err, syscall.ESRCH) {
+		err = syscall.Setpriority(syscall.PRIO_PROCESS, tid, niceness)
+		if err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("raise priority: %w", err)
 		}
 	}
@@ -58,9 +59,9 @@ func startProcess(ns, name, dir string, stdin *os.File, extraEnv []string, argv 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	full := append([]string{"netns", "exec", ns}, argv...)
-	cmd := exec.Command("ip", full...)
+	cmd := exec.Command("ip", full...) //nolint:noctx // it lives until it is stopped, not as long as a step
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	if stdin != nil { // a nil *os.File must not become a non-nil io.Reader
 		cmd.Stdin = stdin
@@ -128,7 +129,7 @@ func fileFrom(path string, offset int64) string {
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if _, err := file.Seek(offset, io.SeekStart); err != nil {
 		return ""
 	}

@@ -143,9 +143,9 @@ func sweepOne(ctx context.Context, path, prefix string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("sweep lab %s: %w", prefix, err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return false, nil //nolint:nilerr // locked: its owner lives
+		return false, nil // locked: its owner lives
 	}
 	var content recorded
 	if err := json.NewDecoder(file).Decode(&content); err == nil && content.Config.Keep {

@@ -23,6 +23,8 @@ type Domain struct {
 }
 
 // The lab's domains. RedirectPort of each server answers INVITE with 302.
+//
+//nolint:gochecknoglobals // constants in all but name: Go has no constant structs
 var (
 	Info = Domain{Name: "info.test", IP: "10.77.0.10"}
 	Enst = Domain{Name: "enst.test", IP: "10.77.0.20"}
@@ -37,11 +39,12 @@ const serverStart = 20 * time.Second
 // Password of a lab user.
 func Password(user string) string { return user + "pw" }
 
-// programs the lab executes.
-var programs = []string{"ip", "ethtool", "nice", "stdbuf", "kamailio", "kamcmd", "dnsmasq", "baresip", "linphonec", "sipp", "sox", "espeak-ng"}
-
 // Missing lists the programs the lab needs and the machine lacks.
 func Missing() []string {
+	programs := []string{
+		"ip", "ethtool", "nice", "stdbuf", "kamailio", "kamcmd", "dnsmasq",
+		"baresip", "linphonec", "sipp", "sox", "espeak-ng",
+	}
 	var missing []string
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
@@ -97,10 +100,12 @@ func firstError(errs ...error) error {
 func (l *Lab) startDNS(ctx context.Context) error {
 	dir := l.Core().dir("dns")
 	config := filepath.Join(dir, "dnsmasq.conf")
-	if err := fill("dnsmasq.conf.tmpl", config, map[string]any{"Dir": dir, "Domains": []Domain{Info, Enst}}); err != nil {
+	data := map[string]any{"Dir": dir, "Domains": []Domain{Info, Enst}}
+	if err := fill("dnsmasq.conf.tmpl", config, data); err != nil {
 		return err
 	}
-	p, err := startProcess(l.ns("core"), "dnsmasq", dir, nil, nil, "dnsmasq", "--conf-file="+config, "--user=root", "--keep-in-foreground", "--log-facility=-")
+	p, err := startProcess(l.ns("core"), "dnsmasq", dir, nil, nil,
+		"dnsmasq", "--conf-file="+config, "--user=root", "--keep-in-foreground", "--log-facility=-")
 	if err != nil {
 		return err
 	}
@@ -135,14 +140,15 @@ func (l *Lab) startKamailio(ctx context.Context, domain Domain) error {
 		if !p.running() {
 			return false, errEnded
 		}
-		if _, err := os.Stat(socket); err != nil {
-			return false, nil
+		_, missing := os.Stat(socket)
+		if missing == nil {
+			_, missing = run(ctx, "", "kamcmd", "-s", "unix:"+socket, "core.uptime")
 		}
-		_, err := run(ctx, "", "kamcmd", "-s", "unix:"+socket, "core.uptime")
-		return err == nil, nil
+		return missing == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("kamailio %s did not start: %w; its output ends with:\n%s", domain.Name, err, tail(p.output(0), 1500))
+		return fmt.Errorf("kamailio %s did not start: %w; its output ends with:\n%s",
+			domain.Name, err, tail(p.output(0), 1500))
 	}
 	return nil
 }

@@ -50,11 +50,11 @@ func (h *Host) StartSipp(ctx context.Context, cfg SippConfig) (*Sipp, error) {
 		cfg.Limit = 20 * time.Second
 	}
 	s := &Sipp{Addr: netip.AddrPortFrom(h.Addr(), uint16(cfg.Port)), dir: h.dir("sipp-" + cfg.Name)}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	if err = os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start sipp: %w", err)
 	}
 	path := filepath.Join(s.dir, "scenario.xml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err = os.WriteFile(path, text, 0o600); err != nil {
 		return nil, fmt.Errorf("start sipp: %w", err)
 	}
 	if s.proc, err = startProcess(h.ns, "sipp "+cfg.Name, s.dir, nil, nil, cfg.argv(s, path)...); err != nil {
@@ -112,7 +112,8 @@ func (s *Sipp) ready(ctx context.Context, cfg SippConfig) error {
 		return err == nil && strings.Contains(string(data), port), nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s does not listen: %w; its output ends with:\n%s", s.proc.name, err, tail(s.proc.output(0), 1500))
+		return fmt.Errorf("%s does not listen: %w; its output ends with:\n%s",
+			s.proc.name, err, tail(s.proc.output(0), 1500))
 	}
 	return nil
 }
@@ -128,7 +129,8 @@ func (s *Sipp) Wait(ctx context.Context) error {
 		return fmt.Errorf("%s: %w; its messages:\n%s", s.proc.name, ctx.Err(), s.Messages())
 	}
 	if s.proc.err != nil {
-		return fmt.Errorf("%s: %w (%v): %s\nits messages:\n%s", s.proc.name, errScenario, s.proc.err, tail(fileFrom(s.errors(), 0), 1500), s.Messages())
+		return fmt.Errorf("%s: %w (%w): %s\nits messages:\n%s",
+			s.proc.name, errScenario, s.proc.err, tail(fileFrom(s.errors(), 0), 1500), s.Messages())
 	}
 	return nil
 }

@@ -139,7 +139,8 @@ func (l *Lab) ip(ctx context.Context, name string, lines ...string) error {
 // veth joins two namespaces by a cable. Checksum and segmentation offloads are off: frames pass
 // packet sockets (the delay box, captures), which would see unfinished checksums.
 func (l *Lab) veth(ctx context.Context, nsA, ifA, nsB, ifB string) error {
-	_, err := run(ctx, "", "ip", "link", "add", ifA, "netns", l.ns(nsA), "type", "veth", "peer", "name", ifB, "netns", l.ns(nsB))
+	_, err := run(ctx, "", "ip", "link", "add", ifA, "netns", l.ns(nsA), "type", "veth",
+		"peer", "name", ifB, "netns", l.ns(nsB))
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,10 @@ func (l *Lab) veth(ctx context.Context, nsA, ifA, nsB, ifB string) error {
 
 // wireCore makes the servers' network and the correspondents' one.
 func (l *Lab) wireCore(ctx context.Context) error {
-	lines := []string{"link add srv type bridge", "link set srv up", "link add lan type bridge", "link set lan up", "addr add 10.77.3.1/24 dev lan"}
+	lines := []string{
+		"link add srv type bridge", "link set srv up", "link add lan type bridge", "link set lan up",
+		"addr add 10.77.3.1/24 dev lan",
+	}
 	for _, last := range []int{1, 10, 20, 53} {
 		lines = append(lines, fmt.Sprintf("addr add 10.77.0.%d/24 dev srv", last))
 	}
@@ -172,7 +176,8 @@ func (l *Lab) wireCore(ctx context.Context) error {
 		if err := l.ip(ctx, "core", "link set p-"+h.name+" master lan"); err != nil {
 			return err
 		}
-		if err := l.ip(ctx, h.name, fmt.Sprintf("addr add %s/24 dev eth0", h.Addr()), "route add default via 10.77.3.1"); err != nil {
+		if err := l.ip(ctx, h.name, fmt.Sprintf("addr add %s/24 dev eth0", h.Addr()),
+			"route add default via 10.77.3.1"); err != nil {
 			return err
 		}
 	}
@@ -182,7 +187,8 @@ func (l *Lab) wireCore(ctx context.Context) error {
 // wireWiFi makes one Wi-Fi network: a bridge in the air, an access point, its uplink.
 func (l *Lab) wireWiFi(ctx context.Context, i int) error {
 	ap := fmt.Sprintf("ap%d", i)
-	if err := l.ip(ctx, "air", fmt.Sprintf("link add br%d type bridge", i), fmt.Sprintf("link set br%d up", i)); err != nil {
+	if err := l.ip(ctx, "air", fmt.Sprintf("link add br%d type bridge", i),
+		fmt.Sprintf("link set br%d up", i)); err != nil {
 		return err
 	}
 	if err := l.veth(ctx, ap, "lan", "air", "apl"+ap[2:]); err != nil {
@@ -210,7 +216,8 @@ func (l *Lab) uplink(ctx context.Context, i int) error {
 	// A provider's line does not ask for hardware addresses: with ARP through the delay box, the
 	// first packet of a moved host would take one round trip more than the line has.
 	coreMAC, apMAC := fmt.Sprintf("02:77:00:00:0%d:01", i), fmt.Sprintf("02:77:00:00:0%d:02", i)
-	if err := l.ip(ctx, "core", "link set "+coreEnd+" address "+coreMAC, fmt.Sprintf("addr add 10.77.1%d.1/30 dev %s", i, coreEnd),
+	if err := l.ip(ctx, "core", "link set "+coreEnd+" address "+coreMAC,
+		fmt.Sprintf("addr add 10.77.1%d.1/30 dev %s", i, coreEnd),
 		fmt.Sprintf("neigh replace 10.77.1%d.2 lladdr %s dev %s nud permanent", i, apMAC, coreEnd),
 		fmt.Sprintf("route replace 10.77.%d.0/24 via 10.77.1%d.2", i, i)); err != nil {
 		return err
@@ -233,7 +240,8 @@ func (l *Lab) emulatedUplink(ctx context.Context, i int, coreEnd, ap string) err
 		return fmt.Errorf("start delay box: %w", err)
 	}
 	dir := filepath.Join(l.cfg.Dir, fmt.Sprintf("linkemu%d", i))
-	p, err := startProcess(l.ns("air"), "linkemu", dir, nil, nil, append([]string{self, linkemuVerb, a, b}, l.cfg.Link.Args()...)...)
+	argv := append([]string{self, linkemuVerb, a, b}, l.cfg.Link.Args()...)
+	p, err := startProcess(l.ns("air"), "linkemu", dir, nil, nil, argv...)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func Run(a, b string, impairment Impairment, ready func()) error {
 		if err != nil {
 			return fmt.Errorf("delay box: open %s: %w", name, err)
 		}
-		defer syscall.Close(fd)
+		defer func() { _ = syscall.Close(fd) }()
 		sides[i] = fd
 	}
 	ready()
@@ -64,19 +64,19 @@ func open(name string) (int, error) {
 	}
 	address := syscall.SockaddrLinklayer{Protocol: htons(syscall.ETH_P_ALL), Ifindex: iface.Index}
 	if err := syscall.Bind(fd, &address); err != nil {
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return 0, err
 	}
 	if err := syscall.SetsockoptInt(fd, syscall.SOL_PACKET, packetIgnoreOutgoing, 1); err != nil {
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return 0, err
 	}
 	if err := promiscuous(fd, iface.Index); err != nil {
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return 0, err
 	}
 	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, receiveBuffer); err != nil {
-		syscall.Close(fd)
+		_ = syscall.Close(fd)
 		return 0, err
 	}
 	return fd, nil

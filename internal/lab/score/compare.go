@@ -24,8 +24,10 @@ type Report struct {
 
 // String is the report in one line.
 func (r Report) String() string {
-	return fmt.Sprintf("%d of %d speech frames silent, longest hole %v, match %.2f, %v compared from %v on, delay varied by %v, drift %.0f ppm",
-		r.Silent, r.Speech, r.LongestHole, r.Match, r.Compared.Round(time.Millisecond), r.Started.Round(time.Millisecond), r.Steps, r.DriftPPM)
+	return fmt.Sprintf("%d of %d speech frames silent, longest hole %v, match %.2f, "+
+		"%v compared from %v on, delay varied by %v, drift %.0f ppm",
+		r.Silent, r.Speech, r.LongestHole, r.Match,
+		r.Compared.Round(time.Millisecond), r.Started.Round(time.Millisecond), r.Steps, r.DriftPPM)
 }
 
 // ErrNoMatch says that the source was not found in the recording.

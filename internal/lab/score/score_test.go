@@ -166,10 +166,18 @@ func TestParseWAV(t *testing.T) {
 		in   []byte
 		n    int // samples; -1: an error
 	}{
-		{"plain", good, 3}, {"unfinished header", broken(40, 0, 0, 0, 0), 3}, {"length beyond the end", broken(40, 0xff, 0xff), 3},
-		{"cut in a sample", good[:len(good)-1], 2}, {"empty", nil, -1}, {"only the magic", good[:12], -1},
-		{"µ-law", broken(20, 7), -1}, {"8 bits", broken(34, 8), -1}, {"no channels", broken(22, 0), -1}, {"not RIFF", broken(0, 'X'), -1},
-		{"no data", broken(36, 'j'), -1}, {"stereo", broken(22, 2), 1},
+		{"plain", good, 3},
+		{"unfinished header", broken(40, 0, 0, 0, 0), 3},
+		{"length beyond the end", broken(40, 0xff, 0xff), 3},
+		{"cut in a sample", good[:len(good)-1], 2},
+		{"empty", nil, -1},
+		{"only the magic", good[:12], -1},
+		{"µ-law", broken(20, 7), -1},
+		{"8 bits", broken(34, 8), -1},
+		{"no channels", broken(22, 0), -1},
+		{"not RIFF", broken(0, 'X'), -1},
+		{"no data", broken(36, 'j'), -1},
+		{"stereo", broken(22, 2), 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -37,10 +37,11 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 	if err != nil {
 		return files, fmt.Errorf("make speech: %w", err)
 	}
-	defer os.RemoveAll(parts)
+	defer func() { _ = os.RemoveAll(parts) }()
 	chirp := filepath.Join(parts, "chirp.wav")
-	if err := execute(ctx, "sox", "-n", "-r", "48000", "-c", "1", "-b", "16", chirp, "synth", "0.12", "sine", "600:2800",
-		"fade", "q", "0.005", "0.12", "0.005", "gain", "-8", "pad", "0.05", "0.08"); err != nil {
+	if err := execute(ctx, "sox", "-n", "-r", "48000", "-c", "1", "-b", "16", chirp,
+		"synth", "0.12", "sine", "600:2800", "fade", "q", "0.005", "0.12", "0.005",
+		"gain", "-8", "pad", "0.05", "0.08"); err != nil {
 		return files, err
 	}
 	spoken := filepath.Join(parts, "spoken.wav")
@@ -51,7 +52,8 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 		if err := execute(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", part, sentence(random)); err != nil {
 			return files, err
 		}
-		if err := execute(ctx, "sox", "-G", part, "-r", "48000", "-c", "1", "-b", "16", even, "gain", "-n", "-4"); err != nil {
+		if err := execute(ctx, "sox", "-G", part, "-r", "48000", "-c", "1", "-b", "16", even,
+			"gain", "-n", "-4"); err != nil {
 			return files, err
 		}
 		inputs = append(inputs, chirp, even)
@@ -60,7 +62,9 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 		return files, err
 	}
 	// The last one made is the one whose presence means that all are there.
-	for _, form := range []struct{ path, rate, channels string }{{files.Narrow, "8000", "1"}, {files.Wide, "48000", "1"}, {files.Stereo, "48000", "2"}} {
+	for _, form := range []struct{ path, rate, channels string }{
+		{files.Narrow, "8000", "1"}, {files.Wide, "48000", "1"}, {files.Stereo, "48000", "2"},
+	} {
 		if err := execute(ctx, "sox", spoken, "-r", form.rate, "-c", form.channels, "-b", "16", form.path); err != nil {
 			return files, err
 		}
@@ -68,10 +72,12 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 	return files, nil
 }
 
-var words = strings.Fields(`river seven morning window thirteen copper falcon market eleven winter harbour paper twenty garden
-	thunder silver number nine letter mountain yellow engine ninety bridge summer forty pocket orange station castle`)
+const vocabulary = `river seven morning window thirteen copper falcon market eleven winter harbour paper
+	twenty garden thunder silver number nine letter mountain yellow engine ninety bridge summer forty pocket
+	orange station castle`
 
 func sentence(random *rand.Rand) string {
+	words := strings.Fields(vocabulary)
 	picked := make([]string, 8)
 	for i := range picked {
 		picked[i] = words[random.IntN(len(words))]

@@ -83,19 +83,28 @@ func Parse(data []byte) (Sound, error) {
 			break
 		}
 		if id == "fmt " {
-			if size < 16 {
-				return Sound{}, fmt.Errorf("%w: format of %d bytes", errWAV, size)
-			}
-			kind, bits := binary.LittleEndian.Uint16(body), binary.LittleEndian.Uint16(body[14:])
-			channels, rate = int(binary.LittleEndian.Uint16(body[2:])), int(binary.LittleEndian.Uint32(body[4:]))
-			// 1 is PCM, 0xfffe the extensible format, which for 16 bits holds PCM too.
-			if kind != 1 && kind != 0xfffe || bits != 16 || channels < 1 || channels > 8 || rate < 1000 || rate > 192000 {
-				return Sound{}, fmt.Errorf("%w: format %d, %d bits, %d channels, %d Hz", errWAV, kind, bits, channels, rate)
+			var err error
+			if rate, channels, err = parseFormat(body[:size]); err != nil {
+				return Sound{}, err
 			}
 		}
 		rest = body[min(size+size%2, len(body)):] // chunks are padded to even lengths
 	}
 	return Sound{}, fmt.Errorf("%w: no data", errWAV)
+}
+
+// parseFormat reads the format chunk: 16 bits of PCM, which the extensible format (0xfffe) holds too.
+func parseFormat(chunk []byte) (rate, channels int, err error) {
+	if len(chunk) < 16 {
+		return 0, 0, fmt.Errorf("%w: format of %d bytes", errWAV, len(chunk))
+	}
+	kind, bits := binary.LittleEndian.Uint16(chunk), binary.LittleEndian.Uint16(chunk[14:])
+	channels, rate = int(binary.LittleEndian.Uint16(chunk[2:])), int(binary.LittleEndian.Uint32(chunk[4:]))
+	known := (kind == 1 || kind == 0xfffe) && bits == 16
+	if !known || channels < 1 || channels > 8 || rate < 1000 || rate > 192000 {
+		return 0, 0, fmt.Errorf("%w: format %d, %d bits, %d channels, %d Hz", errWAV, kind, bits, channels, rate)
+	}
+	return rate, channels, nil
 }
 
 func mix(rate, channels int, body []byte) Sound {

@@ -38,7 +38,8 @@ func ParseIPv4(data []byte) (Packet, error) {
 	headerLen := int(data[0]&0x0f) * 4
 	total := int(binary.BigEndian.Uint16(data[2:]))
 	fragment := binary.BigEndian.Uint16(data[6:]) & 0x3fff // more-fragments bit and offset
-	if headerLen < ipv4HeaderLen || total < headerLen+udpHeaderLen || total > len(data) || data[9] != protocolUDP || fragment != 0 {
+	whole := headerLen >= ipv4HeaderLen && total >= headerLen+udpHeaderLen && total <= len(data) && fragment == 0
+	if !whole || data[9] != protocolUDP {
 		return Packet{}, errNotUDP
 	}
 	udp := data[headerLen:total]

@@ -51,9 +51,13 @@ func TestParseIPv4(t *testing.T) {
 		want string
 		bad  bool
 	}{
-		{"plain", good, "hello", false}, {"padded", padded, "hello", false},
-		{"empty", nil, "", true}, {"cut", good[:25], "", true}, {"fragment", fragment, "", true},
-		{"tcp", tcp, "", true}, {"UDP length beyond the packet", long, "", true},
+		{"plain", good, "hello", false},
+		{"padded", padded, "hello", false},
+		{"empty", nil, "", true},
+		{"cut", good[:25], "", true},
+		{"fragment", fragment, "", true},
+		{"tcp", tcp, "", true},
+		{"UDP length beyond the packet", long, "", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -79,8 +83,11 @@ func TestParseRTP(t *testing.T) {
 		in   []byte
 		want []byte // nil: no RTP
 	}{
-		{"plain", rtpBytes(1, []byte{7, 8}), []byte{7, 8}}, {"extension", extended, []byte{7, 8}},
-		{"padding", padded, []byte{7, 8}}, {"rtcp", rtcp, nil}, {"no audio", rtpBytes(1, nil), nil},
+		{"plain", rtpBytes(1, []byte{7, 8}), []byte{7, 8}},
+		{"extension", extended, []byte{7, 8}},
+		{"padding", padded, []byte{7, 8}},
+		{"rtcp", rtcp, nil},
+		{"no audio", rtpBytes(1, nil), nil},
 		{"sip", []byte("OPTIONS sip:a@b SIP/2.0\r\n\r\n"), nil},
 		{"extension beyond the end", []byte{0x90, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1}, nil},
 		{"padding beyond the start", append([]byte{0xa0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 200), nil},

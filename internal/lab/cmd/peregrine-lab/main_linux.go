@@ -87,7 +87,7 @@ func onLab(ctx context.Context, prefix, verb string, rest []string) error {
 	}
 	switch verb {
 	case "down":
-		return l.Close()
+		return l.Close() //nolint:contextcheck // it works after ctx has ended, too
 	case "move":
 		return move(ctx, l, rest)
 	case "link":
