@@ -54,8 +54,8 @@ func run(profile string, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		_ = os.MkdirAll(cache, 0o700) // Fyne keeps icons there and wants the folder to exist
+	if err := ui.Prepare(appID); err != nil {
+		log.WarnContext(ctx, "the window's folders could not be made", "err", err)
 	}
 	engine := make(chan error, 1)
 	ctx, quit := context.WithCancel(ctx)

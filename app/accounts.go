@@ -334,7 +334,8 @@ func (e *Engine) stopAccount(ctx context.Context, a *account) {
 func (e *Engine) accountLocked(a *account) Account {
 	out := Account{
 		Address: a.entry.Address, Kind: a.entry.Kind, DisplayName: a.entry.DisplayName,
-		Transport: a.entry.Transport, Proxy: a.entry.Proxy, State: AccountRegistering,
+		Transport: a.entry.Transport, Proxy: a.entry.Proxy, AuthUser: a.entry.AuthUser, Stored: a.entry.PasswordStore,
+		State: AccountRegistering,
 	}
 	if a.entry.Kind == AccountLAN {
 		out.Address = e.lanAddressLocked(a)
@@ -350,9 +351,6 @@ func (e *Engine) accountLocked(a *account) Account {
 	st := a.sip.State()
 	if st.Contact.Host != "" {
 		out.Contact = st.Contact.String()
-	}
-	if out.Transport == "" {
-		out.Transport = st.Transport
 	}
 	if !st.ExpiresAt.IsZero() {
 		out.ExpiresIn = max(0, int(time.Until(st.ExpiresAt)/time.Second))

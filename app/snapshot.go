@@ -76,8 +76,10 @@ type Account struct {
 	Detail      string       `json:"detail,omitempty"` // code and phrase of the server, for "Details"
 	Transport   string       `json:"transport"`        // udp, tcp or tls; empty: found by DNS
 	Proxy       string       `json:"proxy,omitempty"`
-	Contact     string       `json:"contact,omitempty"` // where we are reachable now
-	ExpiresIn   int          `json:"expires_in"`        // seconds until the registration lapses; 0: none
+	AuthUser    string       `json:"auth_user,omitempty"` // when it is not the address's user part
+	Stored      string       `json:"password_store"`      // where its password is kept: keyring or file
+	Contact     string       `json:"contact,omitempty"`   // where we are reachable now
+	ExpiresIn   int          `json:"expires_in"`          // seconds until the registration lapses; 0: none
 }
 
 // Buddy is a person in the list, with the presence last heard.

@@ -63,7 +63,7 @@ func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 	f.Password.Label = lang.L("Password")
 	f.display, f.auth = widget.NewEntry(lang.L("How others see you")), widget.NewEntry(lang.L("As in the address"))
 	f.proxy = widget.NewEntry(lang.L("Found by DNS"))
-	f.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, nil)
+	f.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP"}, nil)
 	f.transport.SetSelectedIndex(0)
 	f.kept = widget.NewText("", widget.Caption())
 	f.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), func(bool) { f.showKept() })
@@ -112,6 +112,9 @@ func (f *AccountForm) Edit(a app.Account) {
 	f.Address.Disable()
 	f.display.SetText(a.DisplayName)
 	f.proxy.SetText(ShowAddress(a.Proxy))
+	f.auth.SetText(a.AuthUser)
+	f.inFile.Set(a.Stored == app.StoreFile)
+	f.showKept()
 	for i, t := range f.transport.Options {
 		if i > 0 && strings.EqualFold(t, a.Transport) {
 			f.transport.SetSelectedIndex(i)
