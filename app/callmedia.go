@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (e *Engine) hold(ctx context.Context, id string, on bool) error {
 		if sip.CodeOf(err) != 0 && !errors.Is(err, sip.ErrTransport) {
 			m.SetHold(!on) // the peer said no: things are as they were
 		}
-		return explain(aboutCall, c.rec.PeerName, err)
+		return unchanged(c.rec.PeerName, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,12 +145,26 @@ func (e *Engine) Codec(ctx context.Context, id, name string) error {
 		return explain(aboutCall, c.rec.PeerName, err)
 	}
 	if err := c.sip.Reinvite(ctx); err != nil {
-		return errors.Join(explain(aboutCall, c.rec.PeerName, err), m.SetCodecs(st.Codecs))
+		if serr := m.SetCodecs(st.Codecs); serr != nil {
+			e.log.WarnContext(ctx, "order of codecs not put back", "call", c.id, "err", serr)
+		}
+		return unchanged(c.rec.PeerName, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.refreshMediaLocked(c)
 	return nil
+}
+
+// unchanged tells that the other side did not want a change of the session; the call goes on as it was.
+func unchanged(who string, err error) error {
+	if status, ok := errors.AsType[*sip.StatusError](err); ok {
+		return &UserError{
+			Sentence: fmt.Sprintf("%s's phone did not agree to the change. The call goes on as it was.", who),
+			Detail:   status.Error(), Err: err,
+		}
+	}
+	return explain(aboutCall, who, err)
 }
 
 // DTMF sends digits (0-9 * # A-D) as telephone events (RFC 4733), or by INFO when the other side

@@ -127,6 +127,10 @@ func transportSentence(about subject, who string, err error) string {
 		return fmt.Sprintf("No server was found for %s. Check the spelling of the address and your network.", who)
 	case errors.Is(err, context.Canceled):
 		return "Cancelled."
+	case errors.Is(err, sip.ErrPortClosed) && about == aboutRegistration:
+		return fmt.Sprintf("No server runs at %s now, or it uses another port. Peregrine keeps trying.", who)
+	case errors.Is(err, sip.ErrPortClosed):
+		return fmt.Sprintf("%s's program is not running now. Try again later.", who)
 	case errors.Is(err, sip.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):
 		if about == aboutRegistration {
 			return fmt.Sprintf("%s does not answer. Peregrine keeps trying.", who)

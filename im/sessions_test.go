@@ -180,6 +180,7 @@ func TestSendStates(t *testing.T) {
 func TestOrder(t *testing.T) {
 	chat(t, &wire{answers: []answer{{503, errors.New("x"), 0}, {code: 200, after: time.Second}}}, func(c *chatting) {
 		c.send("1")
+		synctest.Wait() // the first answer is bob's
 		c.send("2")
 		if _, err := c.s.Send(c.Context(), mustURI(c, "sip:eve@info.test"), "e"); err != nil {
 			c.Fatal(err)

@@ -31,6 +31,7 @@ func (u *UA) validate(in *inbound) (code int, drop bool) {
 		return 0, true
 	}
 	if req.SipVersion != "SIP/2.0" {
+		req.SipVersion = "SIP/2.0" // RFC 3261 7.2: what an answer says, whatever was asked
 		return 505, false
 	}
 	if req.CSeq() == nil || req.CallID() == nil || req.From() == nil || req.To() == nil {

@@ -222,3 +222,22 @@ func (c *inCall) bothHold(t *testing.T) {
 	c.state(t, "established", "")
 	c.flows(t, "resumed by both", since, sound, sound)
 }
+
+// TestHoldSilencesTheMicrophone: while we hold a call, the peer must not hear the room.
+func TestHoldSilencesTheMicrophone(t *testing.T) {
+	files := suiteSpeech(t)
+	for _, peer := range peers {
+		t.Run(peer.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, Config{})
+			bob := peer.start(t, l)
+			alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
+				"audio.input": "file:" + files.Wide, "audio.output": "none", "codecs": "PCMU",
+			}})
+			c := startInCall(t, alice, bob)
+			since := time.Now()
+			must(t, c.phone.Do(t.Context(), "hold", c.id))
+			c.flows(t, "held by us", since, silence, silence)
+		})
+	}
+}

@@ -120,3 +120,19 @@ func survived(t *testing.T, l *Lab, alice, dave *Phone, waiting PhoneMessage) {
 		t.Errorf("dave has %d messages, want two: none lost, none twice: %+v", len(received), received)
 	}
 }
+
+// TestKilledLeavesOneBinding: what was registered before a crash is not left beside the new Contact.
+func TestKilledLeavesOneBinding(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, Config{})
+	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info})
+	must(t, alice.Kill())
+	must(t, alice.Restart(t.Context()))
+	must(t, waitRegistered(t, alice))
+	time.Sleep(500 * time.Millisecond)
+	bindings, err := l.Bindings(t.Context(), Info, "alice")
+	must(t, err)
+	if len(bindings) != 1 {
+		t.Errorf("alice's bindings after a crash and a restart: %v, want one", bindings)
+	}
+}

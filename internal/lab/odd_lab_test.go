@@ -53,6 +53,13 @@ var oddRequests = []odd{
 	{name: "BYE of no call", method: "BYE", set: []string{"To: <sip:alice@10.77.1.100>;tag=2"}, want: `^SIP/2\.0 481 `, why: "RFC 3261 15.1.2"},
 	{name: "CANCEL of nothing", method: "CANCEL", want: `^SIP/2\.0 481 `, why: "RFC 3261 9.2"},
 	{name: "NOTIFY of no subscription", method: "NOTIFY", set: []string{"To: <sip:alice@10.77.1.100>;tag=2", "Event: presence", "Subscription-State: active", "Contact: <sip:lab@10.77.3.10>"}, want: `^SIP/2\.0 481 `, why: "RFC 6665 4.1.3"},
+	{name: "CSeq without a number", set: []string{"CSeq: abc OPTIONS"}, want: `^SIP/2\.0 400 `, why: "RFC 3261 8.1.1.5"},
+	{name: "CSeq beyond 32 bits", set: []string{"CSeq: 36893488147419103232 OPTIONS"}, want: `^SIP/2\.0 400 `, why: "RFC 4475 3.1.2.4"},
+	{name: "Content-Length beyond the packet", method: "MESSAGE", set: []string{"Content-Type: text/plain", "Content-Length: 9999"}, body: "cut", want: `^SIP/2\.0 400 `, why: "RFC 3261 18.3"},
+	{name: "Content-Length negative", set: []string{"Content-Length: -999"}, want: `^SIP/2\.0 400 `, why: "RFC 4475 3.1.2.3"},
+	{name: "another version", raw: "OPTIONS sip:alice@10.77.1.100 SIP/7.0\r\nVia: SIP/7.0/UDP 10.77.3.10:$P;branch=$B\r\nFrom: <sip:lab@10.77.3.10>;tag=1\r\n" +
+		"To: <sip:alice@10.77.1.100>\r\nCall-ID: $B\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", want: `^SIP/2\.0 505 `, why: "RFC 4475 3.1.2.16"},
+	{name: "From without a tag", set: []string{"From: <sip:lab@10.77.3.10>"}, want: `^SIP/2\.0 200 `, why: "RFC 3261 8.2.6.2, 12.1.1: as RFC 2543 had none"},
 }
 
 // text is the request with its own branch and Call-ID.

@@ -203,3 +203,17 @@ func fetch(t *testing.T, l *Lab, alice *Phone, status, want string) {
 		t.Errorf("a fetch left %d subscriptions behind", now.Self.Watchers)
 	}
 }
+
+// TestPresenceFetchAtOnce: who asks at once after a change is told the new state: no later NOTIFY
+// would correct it (RFC 6665 4.2.1.2, 4.4.3).
+func TestPresenceFetchAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, Config{})
+	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info})
+	for _, state := range fetched {
+		if err := alice.Do(t.Context(), "presence", "set", state.status); err != nil {
+			t.Fatal(err)
+		}
+		fetch(t, l, alice, state.status, state.want)
+	}
+}
