@@ -460,6 +460,24 @@ func TestSettingsChooseTheTheme(t *testing.T) {
 	h.verb("Set audio.output device:Built-in Speakers")
 }
 
+// TestThemeReachesHiddenPages: the chat behind the settings has the new colors when it is shown again.
+func TestThemeReachesHiddenPages(t *testing.T) {
+	h := open(t, uitest.Buddies(uitest.Noon()), wide())
+	h.Open("sip:bob@info.test")
+	h.until("the chat is there", func() bool { return h.chat.Feed.Rows() > 0 })
+	h.ShowSettings()
+	h.settings.Looks.SetSelectedIndex(2)
+	h.until("the window is light", func() bool { return h.mode == theme.Light })
+	h.Open("sip:bob@info.test")
+	h.pump()
+	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(h.chat.Composer)
+	sendX, sendY := int(wide().Width)-20-36+5, int(at.Y+h.chat.Composer.Size().Height/2)
+	r, _, _, _ := h.win.Canvas().Capture().At(sendX, sendY).RGBA()
+	if r>>8 < 0x80 {
+		t.Errorf("the send button is still dark: red %#x at %d,%d", r>>8, sendX, sendY)
+	}
+}
+
 func TestManyPeopleAndMessagesStayCheap(t *testing.T) {
 	h := open(t, uitest.Many(uitest.Noon()), wide())
 	if h.sidebar.List.Rows() < 5000 || h.sidebar.List.Live() > 20 {

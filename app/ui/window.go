@@ -116,6 +116,10 @@ func (w *window) show(s app.Snapshot) {
 	if m := theme.ParseMode(s.Settings["theme"]); m != w.mode {
 		w.mode = m
 		w.app.Settings().SetTheme(theme.New(m))
+		// Fyne draws anew what is on the screen; the pages behind would keep the old colors.
+		for _, o := range []fyne.CanvasObject{w.sidebar.Root, w.header.Root, w.chat.Root, w.strips.Root, w.nobody} {
+			o.Refresh()
+		}
 	}
 	if len(s.Accounts) == 0 || w.signingIn(s) {
 		w.showWelcome()
