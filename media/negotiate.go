@@ -21,6 +21,9 @@ func (s *Session) Offer(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.hold && s.agreement.RemoteHold {
+		local.Direction = sdp.Inactive // RFC 3264 8.4: nobody listens
+	}
 	return s.negotiation.Offer(local), nil
 }
 

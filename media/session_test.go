@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -116,6 +117,13 @@ func TestHoldAndMute(t *testing.T) {
 		if after.LevelOut > 0.1 {
 			t.Errorf("the held one hears the room at level %g", after.LevelOut)
 		}
+		a.SetHold(true)
+		both, err := a.Offer(t.Context())
+		if err != nil || !bytes.Contains(both, []byte("a=inactive")) {
+			t.Errorf("both hold: %v\n%s", err, both)
+		}
+		a.Rollback()
+		a.SetHold(false)
 		b.SetHold(false)
 		connect(t, b, a)
 		a.SetMuted(true)
