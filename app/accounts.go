@@ -27,7 +27,7 @@ type accountEntry struct {
 	Proxy         string      `json:"proxy,omitempty"`
 	Transport     string      `json:"transport,omitempty"`
 	PasswordStore string      `json:"password_store,omitempty"`
-	ContactUser   string      `json:"contact_user,omitempty"` // user part of our Contacts, made when the account was added
+	ContactUser   string      `json:"contact_user,omitempty"` // of our Contacts, made once for each account
 }
 
 // account is one account of the engine. Fields below state are guarded by Engine.mu.

@@ -190,8 +190,8 @@ func (e *Engine) Buddy(address string) (Buddy, error) {
 	return buddyOut(p), nil
 }
 
-// SetPresence sets what buddies see, and keeps it for the next start. Offline is "appear offline": everything works, buddies see you
-// as gone. The note may be empty.
+// SetPresence sets what buddies see, and keeps it for the next start. Offline is "appear offline":
+// everything works, buddies see you as gone. The note may be empty.
 func (e *Engine) SetPresence(_ context.Context, status Presence, note string) error {
 	e.mu.Lock()
 	err := e.settings.setAll(map[string]string{SettingStatus: string(status), SettingNote: note})

@@ -145,8 +145,7 @@ func (p *program) verb(result any, words ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "peregrinectl"), append([]string{"--profile", p.profile}, words...)...)
 	cmd.Env = p.env
 	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("peregrinectl %v: %w: %s", words, err, exit.Stderr)
 	}
 	if err != nil || result == nil {

@@ -163,7 +163,7 @@ func (s *screen) window(pid int, name string) string {
 func (s *screen) place(window string) image.Rectangle {
 	s.t.Helper()
 	var x, y, w, h int
-	for _, line := range strings.Split(s.do("getwindowgeometry", "--shell", window), "\n") {
+	for line := range strings.SplitSeq(s.do("getwindowgeometry", "--shell", window), "\n") {
 		key, value, _ := strings.Cut(line, "=")
 		n, _ := strconv.Atoi(value)
 		switch key {

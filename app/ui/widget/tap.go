@@ -13,25 +13,14 @@ import (
 
 // Tap makes any content a button: a card of the first start, the quality bars, a row of settings.
 type Tap struct {
-	fynewidget.BaseWidget
-	Label    string
+	pressable
 	OnTapped func()
 
 	content fyne.CanvasObject
 	radius  float32
 	pad     Insets
 	ground  fyne.ThemeColorName
-	hovered bool
-	focused bool
 }
-
-var (
-	_ fyne.Tappable      = (*Tap)(nil)
-	_ fyne.Focusable     = (*Tap)(nil)
-	_ fyne.Accessible    = (*Tap)(nil)
-	_ desktop.Hoverable  = (*Tap)(nil)
-	_ desktop.Cursorable = (*Tap)(nil)
-)
 
 // NewTap returns content that can be clicked.
 func NewTap(
@@ -42,54 +31,14 @@ func NewTap(
 	content fyne.CanvasObject,
 	tapped func(),
 ) *Tap {
-	t := &Tap{Label: label, OnTapped: tapped, content: content, radius: radius, pad: pad, ground: ground}
-	t.ExtendBaseWidget(t)
+	t := &Tap{OnTapped: tapped, content: content, radius: radius, pad: pad, ground: ground}
+	t.extend(t, label, func() {
+		if t.OnTapped != nil {
+			t.OnTapped()
+		}
+	})
 	return t
 }
-
-// Tapped implements fyne.Tappable.
-func (t *Tap) Tapped(*fyne.PointEvent) {
-	if t.OnTapped != nil {
-		t.OnTapped()
-	}
-}
-
-// Cursor implements desktop.Cursorable.
-func (t *Tap) Cursor() desktop.Cursor { return desktop.PointerCursor }
-
-// MouseIn implements desktop.Hoverable.
-func (t *Tap) MouseIn(*desktop.MouseEvent) { t.hovered = true; t.Refresh() }
-
-// MouseMoved implements desktop.Hoverable.
-func (t *Tap) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut implements desktop.Hoverable.
-func (t *Tap) MouseOut() { t.hovered = false; t.Refresh() }
-
-// FocusGained implements fyne.Focusable.
-func (t *Tap) FocusGained() { t.focused = true; t.Refresh() }
-
-// FocusLost implements fyne.Focusable.
-func (t *Tap) FocusLost() { t.focused = false; t.Refresh() }
-
-// TypedRune implements fyne.Focusable.
-func (t *Tap) TypedRune(rune) {}
-
-// TypedKey implements fyne.Focusable.
-func (t *Tap) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		t.Tapped(nil)
-	default:
-		forwardKey(t, ev)
-	}
-}
-
-// AccessibilityLabel implements fyne.Accessible.
-func (t *Tap) AccessibilityLabel() string { return t.Label }
-
-// AccessibilityRole implements fyne.Accessible.
-func (t *Tap) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
 // CreateRenderer implements fyne.Widget.
 func (t *Tap) CreateRenderer() fyne.WidgetRenderer {
@@ -158,8 +107,8 @@ type Tabs struct {
 func NewTabs(icons, words []string) *Tabs {
 	t := &Tabs{}
 	for i := range words {
-		b := &tabButton{icon: icons[i], word: words[i], on: i == 0, tapped: func() { t.Choose(i) }}
-		b.ExtendBaseWidget(b)
+		b := &tabButton{icon: icons[i], word: words[i], on: i == 0}
+		b.extend(b, words[i], func() { t.Choose(i) })
 		t.buttons = append(t.buttons, b)
 	}
 	t.ExtendBaseWidget(t)
@@ -214,30 +163,9 @@ func (r *tabsRenderer) Layout(s fyne.Size) {
 
 // tabButton is one tab: an icon above a word; the chosen one has a tonal ground behind its icon.
 type tabButton struct {
-	fynewidget.BaseWidget
-	icon, word           string
-	on, hovered, focused bool
-	tapped               func()
-}
-
-func (b *tabButton) Tapped(*fyne.PointEvent)                { b.tapped() }
-func (b *tabButton) Cursor() desktop.Cursor                 { return desktop.PointerCursor }
-func (b *tabButton) MouseIn(*desktop.MouseEvent)            { b.hovered = true; b.Refresh() }
-func (b *tabButton) MouseMoved(*desktop.MouseEvent)         {}
-func (b *tabButton) MouseOut()                              { b.hovered = false; b.Refresh() }
-func (b *tabButton) FocusGained()                           { b.focused = true; b.Refresh() }
-func (b *tabButton) FocusLost()                             { b.focused = false; b.Refresh() }
-func (b *tabButton) TypedRune(rune)                         {}
-func (b *tabButton) AccessibilityLabel() string             { return b.word }
-func (b *tabButton) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
-
-func (b *tabButton) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		b.tapped()
-	default:
-		forwardKey(b, ev)
-	}
+	pressable
+	icon, word string
+	on         bool
 }
 
 func (b *tabButton) CreateRenderer() fyne.WidgetRenderer {

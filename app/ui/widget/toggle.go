@@ -5,33 +5,22 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
-	"fyne.io/fyne/v2/driver/desktop"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
 )
 
 // Toggle is a switch with a word before it.
 type Toggle struct {
-	fynewidget.BaseWidget
-	Label     string
+	pressable
 	OnChanged func(on bool)
 
-	on, hovered, focused bool
+	on bool
 }
-
-var (
-	_ fyne.Tappable      = (*Toggle)(nil)
-	_ fyne.Focusable     = (*Toggle)(nil)
-	_ fyne.Accessible    = (*Toggle)(nil)
-	_ desktop.Hoverable  = (*Toggle)(nil)
-	_ desktop.Cursorable = (*Toggle)(nil)
-)
 
 // NewToggle returns a switch that is off.
 func NewToggle(label string, changed func(bool)) *Toggle {
-	t := &Toggle{Label: label, OnChanged: changed}
-	t.ExtendBaseWidget(t)
+	t := &Toggle{OnChanged: changed}
+	t.extend(t, label, t.flip)
 	return t
 }
 
@@ -46,50 +35,13 @@ func (t *Toggle) Set(on bool) {
 	}
 }
 
-// Tapped implements fyne.Tappable.
-func (t *Toggle) Tapped(*fyne.PointEvent) {
+// flip is what pressing does.
+func (t *Toggle) flip() {
 	t.Set(!t.on)
 	if t.OnChanged != nil {
 		t.OnChanged(t.on)
 	}
 }
-
-// Cursor implements desktop.Cursorable.
-func (t *Toggle) Cursor() desktop.Cursor { return desktop.PointerCursor }
-
-// MouseIn implements desktop.Hoverable.
-func (t *Toggle) MouseIn(*desktop.MouseEvent) { t.hovered = true; t.Refresh() }
-
-// MouseMoved implements desktop.Hoverable.
-func (t *Toggle) MouseMoved(*desktop.MouseEvent) {}
-
-// MouseOut implements desktop.Hoverable.
-func (t *Toggle) MouseOut() { t.hovered = false; t.Refresh() }
-
-// FocusGained implements fyne.Focusable.
-func (t *Toggle) FocusGained() { t.focused = true; t.Refresh() }
-
-// FocusLost implements fyne.Focusable.
-func (t *Toggle) FocusLost() { t.focused = false; t.Refresh() }
-
-// TypedRune implements fyne.Focusable.
-func (t *Toggle) TypedRune(rune) {}
-
-// TypedKey implements fyne.Focusable.
-func (t *Toggle) TypedKey(ev *fyne.KeyEvent) {
-	switch ev.Name { //nolint:exhaustive // the other keys mean nothing here
-	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
-		t.Tapped(nil)
-	default:
-		forwardKey(t, ev)
-	}
-}
-
-// AccessibilityLabel implements fyne.Accessible.
-func (t *Toggle) AccessibilityLabel() string { return t.Label }
-
-// AccessibilityRole implements fyne.Accessible.
-func (t *Toggle) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
 // CreateRenderer implements fyne.Widget.
 func (t *Toggle) CreateRenderer() fyne.WidgetRenderer {
