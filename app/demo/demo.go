@@ -66,7 +66,7 @@ func Start(ctx context.Context, log *slog.Logger, ready func(app.DemoDomain)) (e
 		defer stopServe()
 		failed <- echo.Run(ctx)
 	})
-	if err := (&echoBuddy{engine: echo}).settle(ctx, passwords[userEcho], proxy); err != nil {
+	if err := (&echoBuddy{engine: echo, log: log}).settle(ctx, passwords[userEcho], proxy); err != nil {
 		return err
 	}
 	ready(app.DemoDomain{

@@ -2,7 +2,9 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -11,7 +13,10 @@ import (
 )
 
 // echoBuddy is what makes an engine behave like Echo.
-type echoBuddy struct{ engine *app.Engine }
+type echoBuddy struct {
+	engine *app.Engine
+	log    *slog.Logger
+}
 
 // settle registers Echo and begins its life.
 func (b *echoBuddy) settle(ctx context.Context, password string, proxy uri.URI) error {
@@ -92,11 +97,12 @@ func (b *echoBuddy) live(ctx context.Context, events <-chan app.Event) {
 	}
 }
 
-// reply answers a message. A mood change meanwhile does not matter, so errors end in nothing: the
-// newcomer sees the missing answer.
+// reply answers a message. An answer that cannot be sent is missing for the newcomer to see.
 func (b *echoBuddy) reply(ctx context.Context, m app.Message) {
-	_, _ = b.engine.Message(ctx, m.Peer, answerTo(m.Text))
-	_ = b.engine.MarkRead(ctx, m.Peer)
+	_, err := b.engine.Message(ctx, m.Peer, answerTo(m.Text))
+	if err = errors.Join(err, b.engine.MarkRead(ctx, m.Peer)); err != nil {
+		b.log.WarnContext(ctx, "echo did not answer", "err", err)
+	}
 }
 
 // answerTo says something fitting, and what was heard.
