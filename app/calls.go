@@ -53,11 +53,11 @@ func (e *Engine) newCallLocked(peer uri.Address, incoming bool) *call {
 
 // Call begins a call and gives its id. It returns when the INVITE is on its way; the snapshot tells
 // how it goes on. Other calls are put on hold.
-func (e *Engine) Call(ctx context.Context, address string, video bool) (string, error) {
-	if video {
+func (e *Engine) Call(ctx context.Context, address string, o CallOptions) (string, error) {
+	if o.Video {
 		return "", notYet("Video")
 	}
-	to, account, err := e.route(address)
+	to, account, err := e.route(address, o.From)
 	if err != nil {
 		return "", err
 	}

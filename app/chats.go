@@ -137,7 +137,7 @@ func userSentence(err error) error {
 // Message sends text to an address. It returns as soon as the message is safe on disk, in the state
 // waiting; the snapshot and Messages tell what becomes of it.
 func (e *Engine) Message(ctx context.Context, address, text string) (Message, error) {
-	to, _, err := e.route(address)
+	to, _, err := e.route(address, "")
 	if err != nil {
 		return Message{}, err
 	}
@@ -183,7 +183,7 @@ func (e *Engine) AwaitMessage(ctx context.Context, m Message) (Message, error) {
 
 // peerOf reads an address that names a chat: that of an account's domain, or a chat that is there.
 func (e *Engine) peerOf(address string) (uri.URI, error) {
-	if to, _, err := e.route(address); err == nil {
+	if to, _, err := e.route(address, ""); err == nil {
 		return to, nil
 	}
 	to, err := uri.FromUser(address, "")

@@ -18,7 +18,10 @@ type Snapshot struct {
 	Network  Network   `json:"network"`
 	Audio    Audio     `json:"audio"`
 	Settings Settings  `json:"settings"`
-	Notices  []Notice  `json:"notices"` // what the user should know, oldest first
+	Notices  []Notice  `json:"notices"`  // what the user should know, oldest first
+	Requests []Request `json:"requests"` // what strangers want and the user has not decided, oldest first
+	Recent   []Record  `json:"recent"`   // calls that are over, newest first, at most 200; History has all
+	Missed   int       `json:"missed"`   // missed calls the user has not looked at
 }
 
 // Self is the user's own identity and presence.
@@ -29,6 +32,7 @@ type Self struct {
 	Chosen      Presence `json:"chosen"`       // what the user set; differs from Status during a call
 	Note        string   `json:"note"`
 	Watchers    int      `json:"watchers"` // active subscriptions to our presence
+	DND         bool     `json:"dnd"`      // do not disturb: calls are turned away with 480, quietly
 }
 
 // Presence is one of the six statuses of the thesis, or unknown.
@@ -80,6 +84,33 @@ type Account struct {
 	Stored      string       `json:"password_store"`      // where its password is kept: keyring or file
 	Contact     string       `json:"contact,omitempty"`   // where we are reachable now
 	ExpiresIn   int          `json:"expires_in"`          // seconds until the registration lapses; 0: none
+	RetryIn     int          `json:"retry_in,omitempty"`  // seconds until a failed one is tried again; 0: not planned
+	Default     bool         `json:"default"`             // the one that calls go out by when nothing says otherwise
+	Codecs      string       `json:"codecs,omitempty"`    // its own order; empty: the setting "codecs"
+	Identity    string       `json:"identity,omitempty"`  // address shown to those it calls, when the server agrees
+	Server      string       `json:"server,omitempty"`    // where it is registered: "tls 192.0.2.1:5061"
+	Verify      Verify       `json:"verify,omitempty"`    // how the server's certificate is judged; empty: system
+	CAFile      string       `json:"ca_file,omitempty"`   // of Verify "ca"
+	Pin         string       `json:"pin,omitempty"`       // of Verify "pin": "sha256/BASE64"; empty: not seen yet
+	Voicemail   Voicemail    `json:"voicemail,omitzero"`  // RFC 3842
+}
+
+// Verify is how the certificate of a TLS server is judged.
+type Verify string
+
+// The ways.
+const (
+	VerifySystem Verify = "system" // by the authorities the system trusts
+	VerifyCA     Verify = "ca"     // by those in a file of the user
+	VerifyPin    Verify = "pin"    // it has the key seen at the first connection
+)
+
+// Voicemail is what the mailbox of an account holds. The zero value: not known.
+type Voicemail struct {
+	Waiting bool   `json:"waiting"`
+	New     int    `json:"new"` // -1: the server does not count
+	Old     int    `json:"old"`
+	Address string `json:"address,omitempty"` // call it to listen; empty: not known
 }
 
 // Buddy is a person in the list, with the presence last heard.
@@ -92,7 +123,20 @@ type Buddy struct {
 	Since   time.Time `json:"since,omitzero"`   // when Status was learnt
 	Reason  string    `json:"reason,omitempty"` // why the status is unknown, in a sentence
 	Unread  int       `json:"unread"`
+	Lamp    Lamp      `json:"lamp,omitempty"`       // busy lamp; empty: not watched
+	Shared  bool      `json:"lamp_shared,omitzero"` // may see whether we are in a call (RFC 4235)
 }
+
+// Lamp is whether somebody's line is in use (RFC 4235).
+type Lamp string
+
+// The lamp words of the control contract.
+const (
+	LampUnknown Lamp = "unknown"
+	LampIdle    Lamp = "idle"
+	LampRinging Lamp = "ringing"
+	LampBusy    Lamp = "busy"
+)
 
 // CallState is a word of the control contract.
 type CallState string
@@ -127,6 +171,73 @@ type Call struct {
 	Network    string    `json:"network,omitempty"` // "Network gone, …", "Back on eth0, 41 ms"; empty: normal
 	Quality    Quality   `json:"quality"`
 	HandOffs   []HandOff `json:"hand_offs"`
+	Account    string    `json:"account"`               // address of the account it goes by
+	Secure     bool      `json:"secure"`                // its signalling goes by TLS to the next hop
+	EarlySound bool      `json:"early_sound"`           // the other side sends sound before it answers
+	Conference bool      `json:"conference"`            // mixed with the other calls that say so
+	Transfer   *Transfer `json:"transfer,omitempty"`    // we hand it on
+	ReferredBy string    `json:"referred_by,omitempty"` // who had it made, by a transfer
+	Waiting    bool      `json:"waiting"`               // comes in while the user talks to somebody else
+}
+
+// TransferState is a word of the control contract.
+type TransferState string
+
+// The transfer words of the control contract.
+const (
+	TransferAsked   TransferState = "asked"   // the other side has been asked
+	TransferTrying  TransferState = "trying"  // it calls the target
+	TransferRinging TransferState = "ringing" // the target rings
+	TransferDone    TransferState = "done"    // the target answered; this call ends
+	TransferFailed  TransferState = "failed"  // Reason says why; this call goes on
+)
+
+// Transfer is how handing a call on goes.
+type Transfer struct {
+	To     string        `json:"to"`
+	Name   string        `json:"name"`
+	State  TransferState `json:"state"`
+	Reason string        `json:"reason,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+}
+
+// RequestKind is a word of the control contract.
+type RequestKind string
+
+// The kinds of request.
+const (
+	RequestCall     RequestKind = "call"     // a stranger called and was not put through
+	RequestMessage  RequestKind = "message"  // a stranger wrote
+	RequestTransfer RequestKind = "transfer" // the other side of a call asks us to call somebody
+	RequestServer   RequestKind = "server"   // a call came past the account's server
+)
+
+// Request is what somebody wants and the user decides about.
+type Request struct {
+	ID    string      `json:"id"`
+	Kind  RequestKind `json:"kind"`
+	From  string      `json:"from"`
+	Name  string      `json:"name"`
+	At    time.Time   `json:"at"`             // of the newest
+	Count int         `json:"count"`          // how often
+	Text  string      `json:"text,omitempty"` // of a message, the newest; of a transfer, whom to call
+	Call  string      `json:"call,omitempty"` // of a transfer: the call it came in
+}
+
+// Record is a call that is over, as the history keeps it.
+type Record struct {
+	ID         string    `json:"id"`
+	Peer       string    `json:"peer"`
+	PeerName   string    `json:"peer_name"`
+	Account    string    `json:"account"`
+	Incoming   bool      `json:"incoming"`
+	Missed     bool      `json:"missed"` // came in and nobody took it
+	Seen       bool      `json:"seen"`   // the user has looked at it
+	StartedAt  time.Time `json:"started_at"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero: not answered
+	EndedAt    time.Time `json:"ended_at"`
+	Reason     string    `json:"reason,omitempty"`
+	Detail     string    `json:"detail,omitempty"`
 }
 
 // Quality is how the call's sound does, updated about once a second.
@@ -238,6 +349,16 @@ type AccountSpec struct {
 	Proxy         string      `json:"proxy,omitempty"`
 	Transport     string      `json:"transport,omitempty"` // udp, tcp, tls; empty: by DNS
 	DisplayName   string      `json:"display_name,omitempty"`
+	Codecs        string      `json:"codecs,omitempty"`   // own order of codecs; empty: the setting
+	Identity      string      `json:"identity,omitempty"` // address to be shown to those called (RFC 3325)
+	Verify        Verify      `json:"verify,omitempty"`   // TLS; empty: system, or ca when there is a CAFile
+	CAFile        string      `json:"ca_file,omitempty"`  // PEM
+}
+
+// CallOptions are the rarer wishes of a caller. The zero value is an ordinary voice call.
+type CallOptions struct {
+	Video bool   `json:"video,omitempty"`
+	From  string `json:"from,omitempty"` // address of the account to call by; empty: the one that fits
 }
 
 // UserError is an error that a person can read: a sentence that says what to do next.

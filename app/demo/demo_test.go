@@ -91,7 +91,7 @@ func TestNewcomer(t *testing.T) {
 			strings.Contains(list[1].Text, "Grüße & <b>kisses</b>")
 	})
 
-	id, err := e.Call(t.Context(), echo, false)
+	id, err := e.Call(t.Context(), echo, app.CallOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestHoldAndCodec(t *testing.T) {
 	if err := e.StartDemo(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	id, err := e.Call(t.Context(), "echo", false)
+	id, err := e.Call(t.Context(), "echo", app.CallOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,14 +159,14 @@ func TestHoldAndCodec(t *testing.T) {
 // TestSentences: what goes wrong is told in words.
 func TestSentences(t *testing.T) {
 	e := start(t)
-	if _, err := e.Call(t.Context(), "bob@info.test", false); err == nil ||
+	if _, err := e.Call(t.Context(), "bob@info.test", app.CallOptions{}); err == nil ||
 		!strings.Contains(err.Error(), "no account") {
 		t.Errorf("call without an account: %v", err)
 	}
 	if err := e.StartDemo(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	id, err := e.Call(t.Context(), "nobody", false)
+	id, err := e.Call(t.Context(), "nobody", app.CallOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

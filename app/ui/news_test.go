@@ -159,7 +159,7 @@ func TestRecentCalls(t *testing.T) {
 			t.Error("a missed call does not stand out")
 		}
 		r.OnAction()
-		h.verb("Call sip:grace@info.test false")
+		h.verb("Call sip:grace@info.test")
 	}
 }
 

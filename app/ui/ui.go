@@ -31,7 +31,7 @@ type Engine interface {
 	RemoveBuddy(ctx context.Context, address string) error
 	SetPresence(ctx context.Context, p app.Presence, note string) error
 
-	Call(ctx context.Context, address string, video bool) (id string, err error)
+	Call(ctx context.Context, address string, o app.CallOptions) (id string, err error)
 	Answer(ctx context.Context, id string) error
 	Decline(ctx context.Context, id string) error
 	Hangup(ctx context.Context, id string) error

@@ -185,7 +185,7 @@ func TestDialRowShowsForAnAddress(t *testing.T) {
 		t.Fatalf("rows: %q, want the address first", got)
 	}
 	h.key(fyne.KeyReturn)
-	h.verb("Call zoe@enst.test false")
+	h.verb("Call zoe@enst.test")
 }
 
 func TestIncomingCallShowsAndIsAnswered(t *testing.T) {
@@ -410,7 +410,7 @@ func TestTabFollowsReadingOrder(t *testing.T) {
 func TestCallShortcutCallsThePersonShown(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.chat.Composer.TypedShortcut(&desktop.CustomShortcut{KeyName: fyne.KeyReturn, Modifier: fyne.KeyModifierShortcutDefault})
-	h.verb("Call sip:bob@info.test false")
+	h.verb("Call sip:bob@info.test")
 	h.until("the Call button is off during the call", h.header.Call.Disabled)
 }
 

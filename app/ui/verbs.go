@@ -58,7 +58,7 @@ func (w *window) Call(address string) {
 		return
 	}
 	w.bind.verb(func(ctx context.Context) error {
-		_, err := w.engine.Call(ctx, address, false)
+		_, err := w.engine.Call(ctx, address, app.CallOptions{})
 		return err
 	}, w.fail)
 	if _, ok := page.FindBuddy(w.snap, address); ok {

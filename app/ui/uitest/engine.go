@@ -225,8 +225,16 @@ func (e *Engine) SetPresence(_ context.Context, p app.Presence, note string) err
 	)
 }
 
+// callWish is what the record of verbs says of the options of a call; nothing for an ordinary one.
+func callWish(o app.CallOptions) string {
+	if o == (app.CallOptions{}) {
+		return ""
+	}
+	return fmt.Sprintf(" %+v", o)
+}
+
 // Call begins a call that rings.
-func (e *Engine) Call(_ context.Context, address string, video bool) (string, error) {
+func (e *Engine) Call(_ context.Context, address string, o app.CallOptions) (string, error) {
 	id := ""
 	err := e.verb(func(s *app.Snapshot) {
 		e.next++
@@ -240,7 +248,7 @@ func (e *Engine) Call(_ context.Context, address string, video bool) (string, er
 		s.Calls = append(s.Calls, app.Call{
 			ID: id, Peer: address, PeerName: name, State: app.CallRinging, StartedAt: e.now(), Encryption: "none",
 		})
-	}, "Call %s %v", address, video)
+	}, "Call %s%s", address, callWish(o))
 	return id, err
 }
 
