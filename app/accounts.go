@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
@@ -28,6 +26,12 @@ type accountEntry struct {
 	Transport     string      `json:"transport,omitempty"`
 	PasswordStore string      `json:"password_store,omitempty"`
 	ContactUser   string      `json:"contact_user,omitempty"` // of our Contacts, made once for each account
+	Instance      string      `json:"instance,omitempty"`     // urn:uuid of RFC 5626 4.1, made once for each account
+	Codecs        string      `json:"codecs,omitempty"`       // own order; empty: that of the settings
+	Identity      string      `json:"identity,omitempty"`     // shown to those called (RFC 3325)
+	Verify        Verify      `json:"verify,omitempty"`       // how a TLS server's certificate is judged
+	CAFile        string      `json:"ca_file,omitempty"`
+	Pin           string      `json:"pin,omitempty"` // key of the server, learnt at the first connection
 }
 
 // account is one account of the engine. Fields below state are guarded by Engine.mu.
@@ -72,33 +76,6 @@ func (e *Engine) saveAccountsLocked() error {
 	return nil
 }
 
-// parseAccount reads the address of an account. That of a LAN account is a name alone.
-func parseAccount(kind AccountKind, address string) (uri.URI, error) {
-	if kind == AccountLAN {
-		name := strings.TrimPrefix(address, "sip:")
-		if i := strings.IndexByte(name, '@'); i >= 0 {
-			name = name[:i]
-		}
-		u, err := uri.Parse("sip:" + name + "@lan.invalid")
-		if name == "" || err != nil {
-			return uri.URI{}, &UserError{
-				Sentence: "Choose a name of letters and digits; others call you by it.",
-				Err:      err,
-			}
-		}
-		u.Host = ""
-		return u, nil
-	}
-	u, err := uri.FromUser(address, "")
-	if err != nil {
-		return uri.URI{}, &UserError{Sentence: err.Error(), Err: err}
-	}
-	if u.User == "" {
-		return uri.URI{}, userErrorf("The address needs a name and a domain, like alice@example.org.")
-	}
-	return u.AOR(), nil
-}
-
 // AddAccount stores an account and begins to use it. It returns as soon as the account is stored;
 // AwaitAccount waits for the server's answer. Adding an address again replaces that account.
 func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
@@ -125,61 +102,6 @@ func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
 		return errNotRunning
 	}
 	return nil
-}
-
-func newAccount(spec AccountSpec) (*account, error) {
-	if spec.Kind == "" {
-		spec.Kind = AccountSIP
-	}
-	aor, err := parseAccount(spec.Kind, spec.Address)
-	if err != nil {
-		return nil, err
-	}
-	switch spec.Transport {
-	case "", "udp", "tcp":
-	case "tls":
-		return nil, notYet("TLS")
-	default:
-		return nil, userErrorf("The transport can be udp, tcp or tls, not %q.", spec.Transport)
-	}
-	if aor.Scheme == "sips" {
-		return nil, notYet("TLS, which sips: addresses ask for,")
-	}
-	if spec.Proxy != "" {
-		if _, err := parseProxy(spec.Proxy); err != nil {
-			return nil, err
-		}
-	}
-	if spec.PasswordStore == "" {
-		spec.PasswordStore = StoreKeyring
-	}
-	address := aor.String()
-	if spec.Kind == AccountLAN {
-		address = "sip:" + aor.User
-	}
-	return &account{aor: aor, entry: accountEntry{
-		Address: address, Kind: spec.Kind, DisplayName: spec.DisplayName, AuthUser: spec.AuthUser,
-		Proxy: spec.Proxy, Transport: spec.Transport, PasswordStore: spec.PasswordStore,
-		ContactUser: strings.ToLower(rand.Text()),
-	}}, nil
-}
-
-// parseProxy reads a proxy as people write it: host, host:port, or a SIP URI.
-func parseProxy(s string) (uri.URI, error) {
-	if !strings.HasPrefix(s, "sip:") && !strings.HasPrefix(s, "sips:") {
-		s = "sip:" + s
-	}
-	u, err := uri.Parse(s)
-	if err != nil {
-		return uri.URI{}, &UserError{
-			Sentence: fmt.Sprintf(
-				"%q is not the address of a server. Write it like sip.example.org or 192.0.2.1:5060.",
-				s,
-			),
-			Err: err,
-		}
-	}
-	return u, nil
 }
 
 // putAccount stores a in the list, in the place of one with the same address, which it returns.
@@ -226,6 +148,25 @@ func (e *Engine) RemoveAccount(ctx context.Context, address string) error {
 		}
 	}
 	e.watchBuddies()
+	return nil
+}
+
+// SetDefaultAccount makes an account the one that calls and messages go out by when nothing else decides, and
+// whose domain a name without one belongs to.
+func (e *Engine) SetDefaultAccount(_ context.Context, address string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a, err := e.findAccountLocked(address)
+	if err != nil {
+		return err
+	}
+	before := e.accounts
+	e.accounts = append([]*account{a}, slices.DeleteFunc(slices.Clone(before), func(b *account) bool { return b == a })...)
+	if err := e.saveAccountsLocked(); err != nil {
+		e.accounts = before
+		return err
+	}
+	e.changedLocked()
 	return nil
 }
 
@@ -331,104 +272,6 @@ func (e *Engine) stopAccount(ctx context.Context, a *account) {
 	}
 	if leave != nil {
 		leave()
-	}
-}
-
-// accountLocked describes an account. The caller holds e.mu.
-func (e *Engine) accountLocked(a *account) Account {
-	out := Account{
-		Address: a.entry.Address, Kind: a.entry.Kind, DisplayName: a.entry.DisplayName,
-		Transport: a.entry.Transport, Proxy: a.entry.Proxy, AuthUser: a.entry.AuthUser, Stored: a.entry.PasswordStore,
-		State: AccountRegistering,
-	}
-	if a.entry.Kind == AccountLAN {
-		out.Address = e.lanAddressLocked(a)
-		out.Contact = out.Address
-	}
-	if a.problem != nil {
-		out.State, out.Reason, out.Detail = AccountFailed, a.problem.Sentence, a.problem.Detail
-		return out
-	}
-	if a.sip == nil {
-		return out
-	}
-	st := a.sip.State()
-	if st.Contact.Host != "" {
-		out.Contact = st.Contact.String()
-	}
-	if !st.ExpiresAt.IsZero() {
-		out.ExpiresIn = max(0, int(time.Until(st.ExpiresAt)/time.Second))
-	}
-	switch st.Registration {
-	case sip.Registered:
-		out.State = AccountRegistered
-		if a.entry.Kind == AccountLAN && !e.network.Up {
-			out.State = AccountOffline
-		}
-	case sip.Registering, sip.Offline: // offline is what an account is for a moment before it registers
-		out.State = AccountRegistering
-	case sip.Failed:
-		out.State = AccountFailed
-		if !e.network.Up && !numeric(a.proxy).Addr().IsLoopback() {
-			out.State = AccountOffline
-		}
-		why := explain(aboutRegistration, a.aor.Host, st.Err)
-		out.Reason, out.Detail = why.Sentence, why.Detail
-	}
-	return out
-}
-
-// lanAddressLocked is how others reach a LAN account now. The caller holds e.mu.
-func (e *Engine) lanAddressLocked(a *account) string {
-	addr, err := netip.ParseAddr(e.network.Address)
-	if err != nil {
-		return a.entry.Address // no network: the name alone
-	}
-	u := a.aor
-	u.Host = addr.String()
-	if port := e.ua.Port(); port != defaultPort {
-		u.Port = port
-	}
-	return u.String()
-}
-
-// defaultPort is SIP's (RFC 3261 19.1.2).
-const defaultPort = 5060
-
-// settleTimeout is how long AwaitAccount waits: longer than a server on the Internet takes, shorter
-// than the patience of a person at a command line.
-const settleTimeout = 4 * time.Second
-
-// AwaitAccount waits until an account is registered or has failed, a few seconds at the most, and
-// describes it.
-func (e *Engine) AwaitAccount(ctx context.Context, address string) (Account, error) {
-	a, err := e.findAccount(address)
-	if err != nil {
-		return Account{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	return awaitState(ctx, e, func() (Account, bool) {
-		out := e.accountLocked(a)
-		return out, out.State != AccountRegistering
-	}), nil
-}
-
-// awaitState calls get, with e.mu held, at each change until it is done or ctx ends.
-func awaitState[T any](ctx context.Context, e *Engine, get func() (T, bool)) T {
-	for {
-		e.mu.Lock()
-		v, settled := get()
-		next, stopped := e.next, e.stopped
-		e.mu.Unlock()
-		if settled || stopped {
-			return v
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return v
-		}
 	}
 }
 

@@ -24,25 +24,27 @@ const (
 // call is one call of the engine. rec and the pointers are guarded by Engine.mu; the objects they
 // point to guard themselves.
 type call struct {
-	id    string
-	rec   Call
-	sip   *sip.Call
-	media *media.Session
-	loop  *audio.Loop        // for the setting "loop"
-	stop  context.CancelFunc // ends the media's Run
-	moves []*moveRecord      // hand-offs, by the mover
-	known callWays           // what the mover was last told
+	id string
+	// account is the id of the account it goes by.
+	account string
+	rec     Call
+	sip     *sip.Call
+	media   *media.Session
+	loop    *audio.Loop        // for the setting "loop"
+	stop    context.CancelFunc // ends the media's Run
+	moves   []*moveRecord      // hand-offs, by the mover
+	known   callWays           // what the mover was last told
 }
 
 func (c *call) live() bool { return c.rec.State != CallEnded }
 
 // newCallLocked makes the record of a call. The caller holds e.mu.
-func (e *Engine) newCallLocked(peer uri.Address, incoming bool) *call {
+func (e *Engine) newCallLocked(peer uri.Address, account string, incoming bool) *call {
 	e.lastCall++
-	c := &call{id: strconv.Itoa(e.lastCall), loop: audio.NewLoop(0)}
+	c := &call{id: strconv.Itoa(e.lastCall), account: account, loop: audio.NewLoop(0)}
 	c.rec = Call{
 		ID: c.id, Peer: peer.URI.AOR().String(), PeerName: e.nameOfLocked(peer), Incoming: incoming,
-		State: CallCalling, Encryption: "none", StartedAt: time.Now(), HandOffs: []HandOff{},
+		State: CallCalling, Encryption: "none", StartedAt: time.Now(), HandOffs: []HandOff{}, Account: account,
 	}
 	if incoming {
 		c.rec.State = CallIncoming
@@ -66,7 +68,7 @@ func (e *Engine) Call(ctx context.Context, address string, o CallOptions) (strin
 		e.mu.Unlock()
 		return "", userErrorf("There are %d calls already. End one first.", maxLiveCalls)
 	}
-	c := e.newCallLocked(uri.Address{URI: to}, false)
+	c := e.newCallLocked(uri.Address{URI: to}, account.ID(), false)
 	e.emitCallLocked(c)
 	e.mu.Unlock()
 	e.holdOthers(ctx, c)
@@ -111,7 +113,7 @@ func (e *Engine) incomingCall(ctx context.Context, s *sip.Call) {
 		return
 	}
 	e.mu.Lock()
-	c := e.newCallLocked(s.Remote(), true)
+	c := e.newCallLocked(s.Remote(), s.Account().ID(), true)
 	c.sip = s
 	e.emitCallLocked(c)
 	e.mu.Unlock()

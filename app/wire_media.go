@@ -40,7 +40,7 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) {
 	return media.New(media.Config{
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
-		Codecs:   codecOrder(e.setting(SettingCodecs)),
+		Codecs:   codecOrder(e.codecsOf(c)),
 		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
 		OnChange: func() {
 			e.mu.Lock()
@@ -67,6 +67,19 @@ func (e *Engine) mediaAddress(remote, toward netip.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	return local
+}
+
+// codecsOf is the order of codecs for a call: that of its account, else that of the settings.
+func (e *Engine) codecsOf(c *call) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.accounts {
+		if a.id() == c.account && a.entry.Codecs != "" {
+			return a.entry.Codecs
+		}
+	}
+	v, _ := e.settings.get(SettingCodecs)
+	return v
 }
 
 // codecOrder puts the codecs of this build in the order of the setting; those it does not name come last.
