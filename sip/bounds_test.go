@@ -13,6 +13,8 @@ import (
 
 	"github.com/peregrine-softphone/peregrine/internal/netsim"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/transport"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -205,8 +207,8 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		to := bobURI().WithParam("transport", "tcp")
 		_, err := a.Options(t.Context(), to)
 		must(t, err)
-		used := func() *flow {
-			f, err := alice.tp.flow(t.Context(), at("tcp", "10.0.0.2:5060")[0])
+		used := func() transport.Conn {
+			f, err := alice.tp.Path(t.Context(), at("tcp", "10.0.0.2:5060")[0], trust.Policy{})
 			must(t, err)
 			return f
 		}

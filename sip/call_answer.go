@@ -7,6 +7,8 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 )
 
 // maxForks bounds the 2xx of one INVITE that get an ACK and a BYE.
@@ -122,7 +124,7 @@ func (c *Call) acknowledge(d *dialog, seq uint32, invite *sipmsg.Request, body [
 // sendAck sends an ACK for a 2xx, a request of its own (RFC 3261 13.2.2.4), with the credentials of the
 // INVITE (22.1).
 func (c *Call) sendAck(d *dialog, seq uint32, invite *sipmsg.Request, body []byte) error {
-	ctx, cancel := context.WithTimeout(c.ua.life, dialTimeout)
+	ctx, cancel := context.WithTimeout(c.ua.life, transport.DialTimeout)
 	defer cancel()
 	e := exchange{account: c.account, next: d.nextHop(), inDialog: true}
 	ts, err := c.ua.targets(ctx, e)

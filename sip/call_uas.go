@@ -85,9 +85,9 @@ func (u *UA) responseHop(in *inbound) hop {
 	h := hop{target: resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote}, conn: in.conn}
 	src, err := u.cfg.Network.Source(in.remote)
 	if err != nil {
-		src = addrPort(in.conn.LocalAddr()).Addr() // no way out just now; the answer will not leave either
+		src = in.conn.Local().Addr() // no way out just now; the answer will not leave either
 	}
-	h.local = netip.AddrPortFrom(src.Unmap(), u.tp.port)
+	h.local = netip.AddrPortFrom(src.Unmap(), u.tp.Port())
 	return h
 }
 

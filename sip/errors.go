@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 )
 
 // Errors that callers branch on with errors.Is.
@@ -13,12 +15,12 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 	// ErrTransport says that a request could not be sent, or its connection broke. It comes with resolve.ErrNotFound
 	// when there is no such domain, or no server for it.
-	ErrTransport = errors.New("network failure")
+	ErrTransport = transport.ErrFailed
 	// ErrPortClosed says that the computer at the other end is there, but no program listens at the port. It comes
 	// with ErrNoAnswer, only sooner.
 	ErrPortClosed = errors.New("port closed")
 	// ErrClosed says that the user agent has stopped, or the account was removed.
-	ErrClosed = errors.New("user agent closed")
+	ErrClosed = transport.ErrClosed
 	// ErrEnded says that the call or subscription has ended.
 	ErrEnded = errors.New("already ended")
 	// ErrState says that the operation does not fit the state of the call or subscription.

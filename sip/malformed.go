@@ -30,6 +30,15 @@ func (r *refusals) allow(now time.Time) bool {
 	return r.sent <= refuseRate
 }
 
+// malformed answers a request that cannot be parsed, where it has at least what an answer repeats.
+func (u *UA) malformed(raw []byte, remote netip.AddrPort) (answer []byte, to netip.AddrPort) {
+	answer, to = refuseMalformed(raw, remote)
+	if answer == nil || !u.refusals.allow(time.Now()) {
+		return nil, to
+	}
+	return answer, to
+}
+
 // refuseMalformed makes the stateless answer to a datagram that is a request but cannot be parsed: 505 for
 // another version of SIP (RFC 3261 21.5.6), else 400 (16.3, 21.4.1). What an answer must repeat is copied as it
 // came. It gives nil for responses, for ACK, and for what has not even that.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/peregrine-softphone/peregrine/sip/digest"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/transport"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -23,6 +25,8 @@ const (
 	// silentLimit is how long a target may stay silent while there is another one to try. Four
 	// retransmissions have gone by then (0.5, 1.5, 3.5 s).
 	silentLimit = 4 * time.Second
+	// pathMTULimit is the largest request sent over UDP when the path MTU is unknown (RFC 3261 18.1.1).
+	pathMTULimit = 1300
 	// badFor is how long a target that failed is tried last.
 	badFor = time.Minute
 	// upgradeTimeout bounds the try to send a large request by TCP.
@@ -45,7 +49,7 @@ type exchange struct {
 // hop is a way out of this computer.
 type hop struct {
 	target resolve.Target
-	conn   sipmsg.Connection
+	conn   transport.Conn
 	local  netip.AddrPort // our address as the target sees it without a NAT: for Via and Contact
 }
 
@@ -117,11 +121,11 @@ func (u *UA) hop(ctx context.Context, t resolve.Target) (hop, error) {
 	if err != nil {
 		return hop{}, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
-	conn, err := u.tp.path(ctx, t)
+	conn, err := u.tp.Path(ctx, t, trust.Policy{})
 	if err != nil {
 		return hop{}, err
 	}
-	return hop{target: t, conn: conn, local: netip.AddrPortFrom(src.Unmap(), u.tp.port)}, nil
+	return hop{target: t, conn: conn, local: netip.AddrPortFrom(src.Unmap(), u.tp.Port())}, nil
 }
 
 // start sends an exchange to one target.
@@ -174,9 +178,9 @@ func (u *UA) complete(e exchange, h hop) *sipmsg.Request {
 
 // stamp addresses a request to a hop.
 func (u *UA) stamp(req *sipmsg.Request, h hop) {
-	transport := strings.ToUpper(h.target.Transport)
+	proto := strings.ToUpper(h.target.Transport)
 	via := &sipmsg.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport,
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: proto,
 		Host: h.local.Addr().WithZone("").String(), Port: int(h.local.Port()),
 	}
 	via.Params.Add("branch", sipmsg.RFC3261BranchMagicCookie+newToken(10))
@@ -185,7 +189,7 @@ func (u *UA) stamp(req *sipmsg.Request, h hop) {
 	if u.cfg.UserAgent != "" {
 		req.AppendHeader(sipmsg.NewHeader("User-Agent", cleanText(u.cfg.UserAgent)))
 	}
-	req.SetTransport(transport)
+	req.SetTransport(proto)
 	req.SetDestination(h.target.Addr.String())
 }
 
@@ -274,10 +278,7 @@ func (u *UA) await(ctx context.Context, tx *clientTx, limit time.Duration) (*sip
 
 // broken is closed when the connection under the transaction is; nil for UDP.
 func (c *clientTx) broken() <-chan struct{} {
-	if f, ok := c.conn.(*flow); ok {
-		return f.gone
-	}
-	return nil
+	return c.conn.Broken()
 }
 
 // authorize adds credentials for challenges seen before: that saves a round trip (RFC 3261 22.3).

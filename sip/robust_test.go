@@ -10,6 +10,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -82,24 +83,34 @@ func TestCalleeOnTCPMoves(t *testing.T) {
 	})
 }
 
+// echo is a connection that only says where its answers go.
+type echo struct {
+	nowhere
+	port  uint16
+	rport bool
+}
+
+func (echo) Answers(port uint16, rport bool) transport.Conn { return echo{port: port, rport: rport} }
+
 func TestReturnPath(t *testing.T) {
-	tests := []struct{ name, via, want string }{
-		{"rport", "SIP/2.0/UDP 10.9.9.9:7000;branch=z9hG4bK1;rport", "10.0.0.2:4000"},
-		{"port in Via", "SIP/2.0/UDP 10.9.9.9:7000;branch=z9hG4bK1", "10.0.0.2:7000"},
-		{"no port", "SIP/2.0/UDP 10.9.9.9;branch=z9hG4bK1", "10.0.0.2:5060"},
+	tests := []struct {
+		name, via string
+		want      echo
+	}{
+		{"rport", "SIP/2.0/UDP 10.9.9.9:7000;branch=z9hG4bK1;rport", echo{port: 7000, rport: true}},
+		{"port in Via", "SIP/2.0/UDP 10.9.9.9:7000;branch=z9hG4bK1", echo{port: 7000}},
+		{"no port", "SIP/2.0/UDP 10.9.9.9;branch=z9hG4bK1", echo{port: 5060}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			msg, err := sipmsg.ParseMessage([]byte("OPTIONS sip:x@y SIP/2.0\r\nVia: " + tt.via + "\r\n\r\n"))
 			must(t, err)
-			remote := netip.MustParseAddrPort("10.0.0.2:4000")
 			req, ok := msg.(*sipmsg.Request)
 			if !ok {
 				t.Fatal("not a request")
 			}
-			got, ok := returnPath(&inbound{req: req, remote: remote, conn: &datagramPath{remote: remote}}).(*datagramPath)
-			if !ok || got.remote.String() != tt.want {
-				t.Errorf("to %v, want %s", got, tt.want)
+			if got := returnPath(&inbound{req: req, conn: echo{}}); got != tt.want {
+				t.Errorf("to %+v, want %+v", got, tt.want)
 			}
 		})
 	}
@@ -133,11 +144,11 @@ func TestOnRealSockets(t *testing.T) {
 	must(t, err)
 	a, err := alice.AddAccount(AccountConfig{ID: "a", AOR: uri.New("alice", "", 0)})
 	must(t, err)
-	for _, transport := range []string{"udp", "tcp"} {
-		to := uri.New("bob", "127.0.0.1", bob.Port()).WithParam("transport", transport)
-		code, err := a.Message(t.Context(), to, "text/plain", []byte(transport))
+	for _, proto := range []string{"udp", "tcp"} {
+		to := uri.New("bob", "127.0.0.1", bob.Port()).WithParam("transport", proto)
+		code, err := a.Message(t.Context(), to, "text/plain", []byte(proto))
 		if code != 200 || err != nil {
-			t.Errorf("%s: %d, %v", transport, code, err)
+			t.Errorf("%s: %d, %v", proto, code, err)
 		}
 	}
 	up := make(chan struct{}, 4)
@@ -187,13 +198,13 @@ func FuzzReceive(f *testing.F) {
 	}
 	u.inbox.start()
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		msg, err := u.tp.parser.ParseSIP(data)
-		if err != nil || !looksLikeSIP(data) {
+		msg, err := sipmsg.ParseMessage(data)
+		if err != nil || !transport.LooksLikeSIP(data) {
 			return
 		}
 		msg.SetTransport("UDP")
 		msg.SetSource("127.0.0.1:9")
-		u.tx.receive(received{msg: msg, conn: nowhere{}, remote: netip.MustParseAddrPort("127.0.0.1:9")})
+		u.tx.receive(transport.Received{Msg: msg, Raw: data, Conn: nowhere{}, Remote: netip.MustParseAddrPort("127.0.0.1:9")})
 		if req, ok := msg.(*sipmsg.Request); ok {
 			readNotify(req)
 			sessionExpires(req)
@@ -204,10 +215,19 @@ func FuzzReceive(f *testing.F) {
 }
 
 // nowhere is a connection that swallows.
-type nowhere struct{}
+type nowhere struct{ transport.Conn }
 
-func (nowhere) LocalAddr() net.Addr           { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5060} }
-func (nowhere) WriteMsg(sipmsg.Message) error { return nil }
-func (nowhere) Ref(int) int                   { return 1 }
-func (nowhere) TryClose() (int, error)        { return 1, nil }
-func (nowhere) Close() error                  { return nil }
+func (nowhere) Transport() string                         { return "udp" }
+func (nowhere) Remote() netip.AddrPort                    { return netip.MustParseAddrPort("127.0.0.1:9") }
+func (nowhere) Local() netip.AddrPort                     { return netip.MustParseAddrPort("127.0.0.1:5060") }
+func (nowhere) LocalAddr() net.Addr                       { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5060} }
+func (nowhere) WriteMsg(sipmsg.Message) error             { return nil }
+func (nowhere) Ref(int) int                               { return 1 }
+func (nowhere) TryClose() (int, error)                    { return 1, nil }
+func (nowhere) Close() error                              { return nil }
+func (n nowhere) Answers(_ uint16, _ bool) transport.Conn { return n }
+func (nowhere) Broken() <-chan struct{}                   { return nil }
+func (nowhere) SilentSince(time.Time) bool                { return false }
+func (nowhere) Shut()                                     {}
+func (nowhere) PeerKey() string                           { return "" }
+func (n nowhere) Same(other transport.Conn) bool          { return n == other }

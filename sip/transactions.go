@@ -12,7 +12,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 )
 
 // maxTransactions bounds each transaction table. A UDP server transaction lives for 32 s (timer J), so
@@ -52,7 +52,7 @@ type mergeKey struct {
 type inbound struct {
 	req    *sipmsg.Request
 	tx     *serverTx // nil for an ACK
-	conn   sipmsg.Connection
+	conn   transport.Conn
 	remote netip.AddrPort
 }
 
@@ -60,7 +60,7 @@ type inbound struct {
 type clientTx struct {
 	*sipmsg.ClientTx
 	req  *sipmsg.Request
-	conn sipmsg.Connection
+	conn transport.Conn
 	in   chan *sipmsg.Response
 	// again gets 2xx responses to INVITE after the first: retransmissions and forks.
 	again chan *sipmsg.Response
@@ -97,7 +97,7 @@ func newTransactions() *transactions {
 }
 
 // start sends req over conn and runs its client transaction. req must be complete, Via included.
-func (t *transactions) start(req *sipmsg.Request, conn sipmsg.Connection) (*clientTx, error) {
+func (t *transactions) start(req *sipmsg.Request, conn transport.Conn) (*clientTx, error) {
 	key, err := sipmsg.ClientTxKeyMake(req)
 	if err != nil {
 		return nil, fmt.Errorf("start transaction: %w", err)
@@ -159,8 +159,8 @@ func (c *clientTx) failure() error {
 	case c.refusals.Load() >= enoughRefusals:
 		return fmt.Errorf("%w: %w at %s", ErrNoAnswer, ErrPortClosed, c.req.Destination())
 	case errors.Is(err, sipmsg.ErrTransactionTimeout):
-		if f, ok := c.conn.(*flow); ok && f.silentSince(c.started) {
-			f.shut() // TCP itself would go on for a quarter of an hour; the next request gets a fresh connection
+		if c.conn.SilentSince(c.started) {
+			c.conn.Shut() // TCP itself would go on for a quarter of an hour; the next request gets a fresh connection
 		}
 		return fmt.Errorf("%w from %s", ErrNoAnswer, c.req.Destination())
 	case err == nil:
@@ -171,12 +171,12 @@ func (c *clientTx) failure() error {
 }
 
 // receive takes a message from a socket's reader.
-func (t *transactions) receive(m received) {
-	switch msg := m.msg.(type) {
+func (t *transactions) receive(m transport.Received) {
+	switch msg := m.Msg.(type) {
 	case *sipmsg.Response:
 		t.receiveResponse(msg)
 	case *sipmsg.Request:
-		t.receiveRequest(&inbound{req: msg, conn: m.conn, remote: m.remote})
+		t.receiveRequest(&inbound{req: msg, conn: m.Conn, remote: m.Remote})
 	}
 }
 
@@ -239,26 +239,14 @@ func (t *transactions) receiveRequest(in *inbound) {
 	}
 }
 
-// returnPath is where responses go (RFC 3261 18.2.2, RFC 3581 4): over UDP to the source address, and to
-// its port when Via has rport, else to the port in Via; over TCP back on the connection, or, when
-// that is gone, over a new one to the address in Via.
-func returnPath(in *inbound) sipmsg.Connection {
+// returnPath is where responses go (RFC 3261 18.2.2, RFC 3581 4).
+func returnPath(in *inbound) transport.Conn {
 	via := in.req.Via()
 	port := uint16(5060)
 	if via.Port > 0 && via.Port <= 0xffff {
 		port = uint16(via.Port)
 	}
-	answer := netip.AddrPortFrom(in.remote.Addr(), port)
-	switch conn := in.conn.(type) {
-	case *datagramPath:
-		if via.Params.Has("rport") {
-			return conn
-		}
-		return &datagramPath{t: conn.t, remote: answer}
-	case *flow:
-		return &answerPath{flow: conn, again: resolve.Target{Transport: conn.key.transport, Addr: answer}}
-	}
-	return in.conn
+	return in.conn.Answers(port, via.Params.Has("rport"))
 }
 
 func (t *transactions) receiveAck(in *inbound) {
@@ -348,9 +336,9 @@ func (t *transactions) receiveNew(in *inbound) {
 
 // serverKey names a server transaction (RFC 3261 17.2.3). The transport, which Via has too, is part of it: the answer
 // to a repeat that claims to be of a TCP transaction would block the reader of the UDP socket.
-func serverKey(req *sipmsg.Request, transport string) (string, error) {
+func serverKey(req *sipmsg.Request, proto string) (string, error) {
 	key, err := sipmsg.ServerTxKeyMake(req)
-	return transport + " " + key, err
+	return proto + " " + key, err
 }
 
 func (t *transactions) find(req *sipmsg.Request, method sipmsg.RequestMethod) *serverTx {

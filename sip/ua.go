@@ -1,6 +1,6 @@
 // Package sip is the SIP user agent of Peregrine: accounts, registration, calls, event subscriptions and
 // messages (RFC 3261, 3311, 3428, 6665). It parses and runs transactions with sipgo, and is the only
-// package beside server that knows sipgo; sockets, transports and dialogs are its own.
+// package beside server that knows sipgo; sockets (sip/transport) and dialogs are our own.
 //
 // Order of calls: New, AddAccount for each identity (before or after Run), Run in a goroutine of its own,
 // wait for Ready, then the verbs of Account, Call, Subscription and ServerSubscription. What comes in
@@ -22,10 +22,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	sipmsg "github.com/emiago/sipgo/sip"
-
 	"github.com/peregrine-softphone/peregrine/sip/digest"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -75,7 +74,7 @@ type Handler interface {
 type UA struct {
 	cfg     Config
 	log     *slog.Logger
-	tp      *transports
+	tp      *transport.Layer
 	tx      *transactions
 	auth    digest.Cache
 	bad     badTargets
@@ -89,7 +88,8 @@ type UA struct {
 	kill context.CancelFunc
 	wg   crew
 
-	dropped atomic.Uint64
+	dropped  atomic.Uint64
+	refusals refusals
 
 	mu       sync.Mutex
 	running  bool
@@ -130,11 +130,9 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 		calls: map[*Call]struct{}{}, tx: newTransactions(),
 	}
 	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
-	u.tp = &transports{
-		life: u.life,
-		log:  u.log, net: cfg.Network, parser: sipmsg.NewParser(), flows: map[flowKey]*flow{},
-		receive: u.tx.receive, refused: u.tx.refused,
-	}
+	u.tp = transport.New(transport.Config{
+		Logger: u.log, Network: cfg.Network, Malformed: u.malformed, Receive: u.tx.receive, Refused: u.tx.refused,
+	})
 	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.validate, &u.dropped
 	u.inbox = newMessageInbox(u)
 	return u, nil
@@ -149,7 +147,7 @@ func (u *UA) Run(ctx context.Context) error {
 		u.mu.Unlock()
 		return fmt.Errorf("run: %w", ErrState)
 	}
-	if err := u.tp.open(ctx, u.cfg.Port); err != nil {
+	if err := u.tp.Open(ctx, u.cfg.Port); err != nil {
 		u.mu.Unlock()
 		return err
 	}
@@ -159,14 +157,14 @@ func (u *UA) Run(ctx context.Context) error {
 	}
 	u.mu.Unlock()
 	served := make(chan struct{})
-	go func() { u.tp.serve(u.life); close(served) }()
+	go func() { u.tp.Serve(u.life); close(served) }()
 	u.inbox.start()
 	close(u.ready)
 	<-ctx.Done()
 	u.goodbye()
 	u.kill()
 	u.tx.close()
-	u.tp.close()
+	u.tp.Close()
 	<-served
 	u.wg.Wait(context.WithoutCancel(ctx))
 	return nil
@@ -204,11 +202,7 @@ func (u *UA) endOwners(ctx context.Context, of func(*Account) bool) {
 func (u *UA) Ready() <-chan struct{} { return u.ready }
 
 // Port gives the port of both sockets; 0 before Ready.
-func (u *UA) Port() int {
-	u.tp.mu.Lock()
-	defer u.tp.mu.Unlock()
-	return int(u.tp.port)
-}
+func (u *UA) Port() int { return int(u.tp.Port()) }
 
 // AddAccount adds an account and, once Run runs, keeps it registered. The ID must be new.
 func (u *UA) AddAccount(cfg AccountConfig) (*Account, error) {
@@ -312,7 +306,7 @@ func (u *UA) Accounts() []*Account {
 
 // Probe sends a few bytes to a server over UDP that it need not answer (RFC 5626 4.4.1): on a fresh link the first
 // packet may be lost to address resolution, and it had better not be a request.
-func (u *UA) Probe(to netip.AddrPort) error { return u.tp.probe(to) }
+func (u *UA) Probe(to netip.AddrPort) error { return u.tp.Probe(to) }
 
 // Calls lists the calls that have not ended, in no order.
 func (u *UA) Calls() []*Call {
@@ -330,7 +324,7 @@ func (u *UA) Calls() []*Call {
 // servers is forgotten. It does not re-INVITE or register: the caller decides when (package mobility).
 func (u *UA) NetworkChanged(_ context.Context) {
 	u.bad.forget()
-	u.tp.dropStale()
+	u.tp.DropStale()
 	for _, c := range u.Calls() {
 		c.networkChanged()
 	}
@@ -352,8 +346,9 @@ func (u *UA) Stats() Stats {
 	u.mu.Lock()
 	calls := len(u.calls)
 	u.mu.Unlock()
+	tp := u.tp.Counters()
 	return Stats{
-		Junk: u.tp.junk.Load(), Dropped: u.dropped.Load(), Oversized: u.tp.oversized.Load(),
+		Junk: tp.Junk, Dropped: u.dropped.Load(), Oversized: tp.Oversized,
 		Dialogs: u.dialogs.size(), Calls: calls, Transactions: clients + servers,
 	}
 }

@@ -13,8 +13,14 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "sip/uri"},
 	{dir: "sip/digest"},
 	{dir: "sip/resolve", own: []string{"sip/uri"}, third: []string{"github.com/miekg/dns", "golang.org/x/net/idna"}},
+	{dir: "sip/trust"},
+	{dir: "sip/trace"},
 	{
-		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/resolve"},
+		dir: "sip/transport", own: []string{"sip/resolve", "sip/trust", "sip/trace"},
+		third: []string{"github.com/emiago/sipgo"},
+	},
+	{
+		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
