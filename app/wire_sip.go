@@ -26,6 +26,11 @@ func (h sipHandler) IncomingSubscribe(s *sip.ServerSubscription) {
 	h.e.spawn(func(ctx context.Context) { h.e.agent.Handle(ctx, incomingSubscription{s}) })
 }
 
+// IncomingRefer implements sip.Handler.
+func (h sipHandler) IncomingRefer(r *sip.ReferRequest) {
+	h.e.spawn(func(ctx context.Context) { _ = r.Reject(ctx, 603) }) // ErrState: the peer was faster
+}
+
 // AccountChanged implements sip.Handler.
 func (h sipHandler) AccountChanged(a *sip.Account) { h.e.accountChanged(a) }
 

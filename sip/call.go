@@ -142,6 +142,8 @@ type Call struct {
 	answerSDP []byte
 
 	in *inbound // the INVITE of an incoming call
+
+	transfers transfers
 }
 
 // maxCalls bounds the calls alive at once; more get 486.

@@ -36,6 +36,8 @@ func (c *Call) deliver(in *inbound) bool {
 //	INVITE       | 500 Retry-After           | 200, 488, 491, 500   | 481
 //	UPDATE       | 200 without, 500 with SDP | 200, 488, 491        | 481
 //	INFO, OPTIONS, MESSAGE | answered        | answered             | 481
+//	REFER        | 491                       | 202 or refused       | 481
+//	NOTIFY       | of a referral of ours, in any state: answered
 //	other        | 405                       | 405                  | 481
 func (c *Call) handle(in *inbound) {
 	c.mu.Lock()
@@ -44,7 +46,8 @@ func (c *Call) handle(in *inbound) {
 	if state == Incoming && c.in.tx.answered()/100 == 2 {
 		state = Established // the 200 is out; Answer has not come to say so yet
 	}
-	if state == Ended || !d.remoteTagIs(tagOf(in.req.From())) {
+	notify := in.req.Method == sipmsg.NOTIFY // a subscription outlives the call it shares the dialog with
+	if state == Ended && !notify || !d.remoteTagIs(tagOf(in.req.From())) {
 		c.ua.answer(in, 481)
 		return
 	}
@@ -63,8 +66,12 @@ func (c *Call) handle(in *inbound) {
 		c.ua.answer(in, 200, Header{"Allow", allowed}, Header{"Accept", sdpType}, Header{"Supported", supported})
 	case sipmsg.MESSAGE:
 		c.ua.inbox.put(in)
-	case sipmsg.NOTIFY, sipmsg.SUBSCRIBE:
-		c.ua.answer(in, 489, Header{"Allow-Events", c.ua.allowEvents()}) // none share a dialog with a call yet
+	case sipmsg.REFER:
+		c.peerRefer(in, d, state)
+	case sipmsg.NOTIFY:
+		c.peerNotify(in)
+	case sipmsg.SUBSCRIBE:
+		c.peerUnsubscribes(in)
 	default:
 		c.ua.answer(in, 405, Header{"Allow", allowed})
 	}

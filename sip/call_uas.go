@@ -31,8 +31,13 @@ func (u *UA) incomingInvite(in *inbound) {
 		u.answer(in, 404)
 		return
 	}
+	old, code := u.replaced(in)
+	if code != 0 {
+		u.answer(in, code)
+		return
+	}
 	c := u.newCall(a, newIncoming(in.req, in.tx.tag), Incoming)
-	c.in = in
+	c.in, c.transfers.replaces = in, old
 	if err := u.admit(c); err != nil {
 		if errors.Is(err, ErrClosed) {
 			u.answer(in, 480)
@@ -143,6 +148,7 @@ func (c *Call) Answer(ctx context.Context, m MediaSession) error {
 		c.background(&c.goodbyes, func() { c.sayBye(c.d) })
 		return ErrEnded
 	}
+	c.endReplaced()
 	c.startSessionTimer(res, true)
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 
 const (
 	// allowed is the Allow header: what dispatch knows.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, SUBSCRIBE, NOTIFY"
-	// supported are the option tags we obey: RFC 4028 as the side that is refreshed.
-	supported = "timer"
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, SUBSCRIBE, NOTIFY, REFER"
+	// supported are the option tags we obey: RFC 4028 as the side that is refreshed, RFC 3891, RFC 4488.
+	supported = "timer, replaces, norefersub"
 	sdpType   = "application/sdp"
 )
 
@@ -40,6 +40,8 @@ func (u *UA) dispatch(in *inbound) {
 		u.dropped.Add(1)
 	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE, sipmsg.NOTIFY:
 		u.answer(in, 481)
+	case sipmsg.REFER:
+		u.answer(in, 403) // a referral outside a call: nobody is asked to dial for strangers
 	default:
 		u.answer(in, 405, Header{"Allow", allowed}) // RFC 3261 8.2.1
 	}
@@ -64,7 +66,7 @@ func (u *UA) dispatchInside(in *inbound, tag string) {
 func (u *UA) understood(in *inbound) bool {
 	var unknown []string
 	for _, tag := range headerList(in.req, "Require") {
-		if !strings.EqualFold(tag, supported) {
+		if !slices.ContainsFunc(strings.Split(supported, ", "), func(s string) bool { return strings.EqualFold(s, tag) }) {
 			unknown = append(unknown, cleanText(tag))
 		}
 	}

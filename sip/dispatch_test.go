@@ -138,7 +138,7 @@ func TestLowerCSeqInsideADialog(t *testing.T) {
 		if m := p.next("SIP/2.0 200"); !strings.Contains(m.body(), "answer to p2") {
 			t.Errorf("UPDATE answered %s", m.text)
 		}
-		in("REFER", "f", "103", tag, "")
+		in("PUBLISH", "f", "103", tag, "")
 		p.next("SIP/2.0 405")
 		p.request("10.0.0.1:5060", "BYE sip:alice@10.0.0.1", "g", "", "From: <sip:p@10.0.0.2>;tag=evil", "To: <sip:alice@10.0.0.1>;tag="+tag, "Call-ID: c", "CSeq: 104 BYE")
 		p.next("SIP/2.0 481") // a forged tag

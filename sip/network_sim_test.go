@@ -96,6 +96,7 @@ type phone struct {
 	onCall   func(c *Call)
 	onMsg    func(m IncomingMessage) (int, string)
 	onSub    func(s *ServerSubscription)
+	onRefer  func(r *ReferRequest)
 }
 
 func (p *phone) IncomingCall(c *Call) {
@@ -126,6 +127,15 @@ func (p *phone) IncomingSubscribe(s *ServerSubscription) {
 	p.mu.Unlock()
 	if f != nil {
 		f(s)
+	}
+}
+
+func (p *phone) IncomingRefer(r *ReferRequest) {
+	p.mu.Lock()
+	f := p.onRefer
+	p.mu.Unlock()
+	if f != nil {
+		f(r)
 	}
 }
 

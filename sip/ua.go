@@ -66,6 +66,9 @@ type Handler interface {
 	IncomingMessage(ctx context.Context, m IncomingMessage) (code int, reason string)
 	// IncomingSubscribe must Accept or Reject s within 30 s. Runs on a fresh goroutine.
 	IncomingSubscribe(s *ServerSubscription)
+	// IncomingRefer must Accept or Reject r within 30 s: the peer of a call wants us to call somebody else. Runs on a
+	// fresh goroutine.
+	IncomingRefer(r *ReferRequest)
 	// AccountChanged tells that State of a changed. Calls for one account come in order.
 	AccountChanged(a *Account)
 }
