@@ -33,13 +33,14 @@ const (
 	PoliteBlock                 // is accepted and sees offline for ever
 )
 
-// AgentConfig is what an Agent needs.
-type AgentConfig struct {
+// NotifierConfig is what a Notifier needs.
+type NotifierConfig[S any] struct {
+	Offer  Offer[S]
 	Logger *slog.Logger // nil: nothing is logged
 	// Authorize decides about a new subscription; nil allows all. Called on the goroutine of Handle or Reauthorize.
 	Authorize func(from uri.URI) Decision
 	// OnSubscribed is called after a new, allowed subscription or fetch was accepted; wire it to
-	// Watcher.PeerSubscribed. It is not called for others: a SUBSCRIBE of ours would tell them that we are there. nil:
+	// Follower.PeerSubscribed. It is not called for others: a SUBSCRIBE of ours would tell them that we are there. nil:
 	// not told.
 	OnSubscribed func(from uri.URI)
 	// OnWatchers is called, without order, when the list of Watchers has changed. It must not block. nil: not told.
@@ -48,29 +49,29 @@ type AgentConfig struct {
 	MaxWatchers int
 }
 
-// Agent is the edge presence agent: it accepts subscriptions to the user's presence and notifies the watchers of every
-// change. Until the first Set it shows the user offline. All methods may be called from any goroutine; only Handle
-// blocks.
+// Notifier accepts subscriptions to the user's state in one event package and notifies the watchers of every change.
+// Until the first Set it shows Offer.Hidden. All methods may be called from any goroutine; only Handle blocks.
 //
 // How often watchers are notified: the first change at once, then up to paceBurst changes at least paceGap apart, in
-// the long run one every five seconds (RFC 3856 6.10); of changes in between the last one counts, and what a watcher
-// has already is not sent again.
-type Agent struct {
-	cfg  AgentConfig
-	log  *slog.Logger
-	wake chan struct{}
+// the long run one every Offer.Pace; of changes in between the last one counts, and what a watcher has already is not
+// sent again.
+type Notifier[S any] struct {
+	cfg   NotifierConfig[S]
+	offer Offer[S]
+	log   *slog.Logger
+	wake  chan struct{}
 
 	mu       sync.Mutex
-	state    State // what the user wants to show
-	shown    State // what watchers are told; follows state at the allowed pace
+	state    S // what the user wants to show
+	shown    S // what watchers are told; follows state at the allowed pace
 	pace     pace
-	watchers map[*watcher]struct{}
-	ready    []*watcher // with something to send and no NOTIFY under way
+	watchers map[*watcher[S]]struct{}
+	ready    []*watcher[S] // with something to send and no NOTIFY under way
 	closed   bool
 }
 
-// NewAgent makes an Agent that shows the user offline.
-func NewAgent(cfg AgentConfig) *Agent {
+// NewNotifier makes a Notifier that shows Offer.Hidden.
+func NewNotifier[S any](cfg NotifierConfig[S]) *Notifier[S] {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -80,11 +81,32 @@ func NewAgent(cfg AgentConfig) *Agent {
 	if cfg.MaxWatchers <= 0 {
 		cfg.MaxWatchers = DefaultMaxWatchers
 	}
-	offline := State{Status: Offline}
-	return &Agent{
-		cfg: cfg, log: cfg.Logger, wake: make(chan struct{}, 1),
-		state: offline, shown: offline, watchers: make(map[*watcher]struct{}),
+	hidden := cfg.Offer.Hidden(time.Time{})
+	return &Notifier[S]{
+		cfg: cfg, offer: cfg.Offer, log: cfg.Logger, wake: make(chan struct{}, 1),
+		state: hidden, shown: hidden, watchers: make(map[*watcher[S]]struct{}), pace: pace{refill: cfg.Offer.Pace},
 	}
+}
+
+// AgentConfig is what an Agent needs; the fields are those of NotifierConfig.
+type AgentConfig struct {
+	Logger       *slog.Logger
+	Authorize    func(from uri.URI) Decision
+	OnSubscribed func(from uri.URI)
+	OnWatchers   func()
+	MaxWatchers  int
+}
+
+// Agent is the edge presence agent. Set with Offline is "appear offline": the subscriptions stay and are told that we
+// are closed. Unknown is nothing a user can be and counts as offline. A zero Since is set to now.
+type Agent = Notifier[State]
+
+// NewAgent makes an Agent that shows the user offline.
+func NewAgent(cfg AgentConfig) *Agent {
+	return NewNotifier(NotifierConfig[State]{
+		Offer: presenceOffer(), Logger: cfg.Logger, Authorize: cfg.Authorize, OnSubscribed: cfg.OnSubscribed,
+		OnWatchers: cfg.OnWatchers, MaxWatchers: cfg.MaxWatchers,
+	})
 }
 
 // WatcherInfo is one subscription to our presence.
@@ -94,27 +116,20 @@ type WatcherInfo struct {
 	Decision Decision
 }
 
-// Set changes what watchers see. Offline is "appear offline": the subscriptions stay and are told that we are closed.
-// Unknown is nothing a user can be and counts as offline. A zero Since is set to now.
-func (a *Agent) Set(s State) {
+// Set changes what watchers see.
+func (a *Notifier[S]) Set(s S) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.Reason, s.Note = "", cleanLine(s.Note, MaxNote)
-	if s.Status == Unknown || s.Status == "" {
-		s.Status = Offline
-	}
-	if a.state.same(s) {
+	s = a.offer.Normal(s, time.Now())
+	if a.offer.Same(a.state, s) {
 		return
-	}
-	if s.Since.IsZero() {
-		s.Since = time.Now()
 	}
 	a.state = s
 	a.signal()
 }
 
 // State is what was last Set.
-func (a *Agent) State() State {
+func (a *Notifier[S]) State() S {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state
@@ -122,7 +137,7 @@ func (a *Agent) State() State {
 
 // Refresh notifies every watcher from our new address, changed state or not: the NOTIFY is the target refresh of its
 // dialog (RFC 6665 4.4.1). It never says "closed" because of a move.
-func (a *Agent) Refresh() {
+func (a *Notifier[S]) Refresh() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for w := range a.watchers {
@@ -132,7 +147,7 @@ func (a *Agent) Refresh() {
 }
 
 // Watchers lists the subscriptions, in no order.
-func (a *Agent) Watchers() []WatcherInfo {
+func (a *Notifier[S]) Watchers() []WatcherInfo {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	out := make([]WatcherInfo, 0, len(a.watchers))
@@ -145,7 +160,7 @@ func (a *Agent) Watchers() []WatcherInfo {
 }
 
 // Reauthorize asks Authorize again about every watcher, after the user has changed a decision.
-func (a *Agent) Reauthorize() {
+func (a *Notifier[S]) Reauthorize() {
 	for _, info := range a.Watchers() {
 		decision := a.cfg.Authorize(info.From.URI)
 		a.mu.Lock()
@@ -166,7 +181,7 @@ func (a *Agent) Reauthorize() {
 
 // Handle answers one new incoming SUBSCRIBE and keeps the subscription. It blocks until the answer was sent; the NOTIFY
 // follows at once from Run.
-func (a *Agent) Handle(ctx context.Context, in Incoming) {
+func (a *Notifier[S]) Handle(ctx context.Context, in Incoming) {
 	from := in.From()
 	a.mu.Lock()
 	closed, full := a.closed, len(a.watchers) >= a.cfg.MaxWatchers
@@ -176,7 +191,7 @@ func (a *Agent) Handle(ctx context.Context, in Incoming) {
 		// We are leaving: what the proxy will say in a moment. Our own kind keeps its SUBSCRIBE on this answer.
 		a.reject(ctx, in, 480)
 		return
-	case !acceptsPIDF(in.AcceptTypes()):
+	case !accepts(in.AcceptTypes(), a.offer.ContentType):
 		a.reject(ctx, in, 406) // RFC 3261 21.4.7; the type is all we can produce
 		return
 	case full:
@@ -192,9 +207,9 @@ func (a *Agent) Handle(ctx context.Context, in Incoming) {
 	a.accept(ctx, in, decision)
 }
 
-func (a *Agent) accept(ctx context.Context, in Incoming, decision Decision) {
+func (a *Notifier[S]) accept(ctx context.Context, in Incoming, decision Decision) {
 	expires := min(in.Expires(), maxGranted)
-	w := &watcher{in: in, from: in.From(), entity: in.To().URI, since: time.Now(), decision: decision, force: true}
+	w := &watcher[S]{offer: &a.offer, in: in, from: in.From(), entity: in.To().URI, since: time.Now(), decision: decision, force: true}
 	if expires <= 0 {
 		// RFC 6665 4.4.3: a fetch is a subscription that ends with its first NOTIFY.
 		w.ending, w.endReason = true, ReasonTimeout
@@ -222,16 +237,16 @@ func (a *Agent) accept(ctx context.Context, in Incoming, decision Decision) {
 	}
 }
 
-func (a *Agent) reject(ctx context.Context, in Incoming, code int) {
+func (a *Notifier[S]) reject(ctx context.Context, in Incoming, code int) {
 	if err := in.Reject(ctx, code); err != nil {
 		a.log.InfoContext(ctx, "subscription refusal not sent", "remote", in.From().URI.String(), "error", err)
 	}
 }
 
 // limitDevices ends the oldest subscription of an address that has too many.
-func (a *Agent) limitDevices(newest *watcher) {
+func (a *Notifier[S]) limitDevices(newest *watcher[S]) {
 	key := newest.from.URI.AOR().String()
-	var oldest *watcher
+	var oldest *watcher[S]
 	count := 0
 	for w := range a.watchers {
 		if w.ending || w.from.URI.AOR().String() != key {
@@ -249,7 +264,7 @@ func (a *Agent) limitDevices(newest *watcher) {
 }
 
 // refreshed: RFC 6665 4.2.1.2: every SUBSCRIBE in the dialog is followed by a NOTIFY, changed state or not.
-func (a *Agent) refreshed(w *watcher, expires time.Duration) {
+func (a *Notifier[S]) refreshed(w *watcher[S], expires time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w.force, w.failures, w.retryAt = true, 0, time.Time{}
@@ -259,7 +274,7 @@ func (a *Agent) refreshed(w *watcher, expires time.Duration) {
 	a.enqueue(w)
 }
 
-func (a *Agent) ended(w *watcher, reason string) {
+func (a *Notifier[S]) ended(w *watcher[S], reason string) {
 	a.mu.Lock()
 	w.gone = true
 	delete(a.watchers, w)
@@ -268,14 +283,14 @@ func (a *Agent) ended(w *watcher, reason string) {
 	a.listChanged()
 }
 
-func (a *Agent) listChanged() {
+func (a *Notifier[S]) listChanged() {
 	if a.cfg.OnWatchers != nil {
 		a.cfg.OnWatchers()
 	}
 }
 
-// enqueue asks Run to send to a watcher. Agent.mu is held.
-func (a *Agent) enqueue(w *watcher) {
+// enqueue asks Run to send to a watcher. Notifier.mu is held.
+func (a *Notifier[S]) enqueue(w *watcher[S]) {
 	if !w.queued && !w.sending && !w.gone {
 		w.queued = true
 		a.ready = append(a.ready, w)
@@ -283,15 +298,16 @@ func (a *Agent) enqueue(w *watcher) {
 	a.signal()
 }
 
-func (a *Agent) signal() {
+func (a *Notifier[S]) signal() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
 }
 
-// watcher is one subscription to us. Agent.mu guards it.
-type watcher struct {
+// watcher is one subscription to us. Notifier.mu guards it.
+type watcher[S any] struct {
+	offer    *Offer[S]
 	in       Incoming
 	from     uri.Address
 	entity   uri.URI
@@ -299,44 +315,52 @@ type watcher struct {
 	decision Decision
 
 	force     bool // send even when nothing has changed
-	queued    bool // stands in Agent.ready
+	queued    bool // stands in Notifier.ready
 	sending   bool // a NOTIFY is under way
 	gone      bool
 	ending    bool // the next NOTIFY is the last
 	endReason string
-	sent      []byte   // body the peer has, nil: none yet
+	sent      []byte   // body the peer has, but for its version; nil: none yet
 	sentState SubState // with it
+	version   uint32   // of the next document
 	failures  int      // NOTIFYs without answer in a row
 	retryAt   time.Time
 }
 
-// next is what a watcher should be told now; ok is false when it knows it already.
-func (w *watcher) next(shown State) (n Notification, ok bool) {
-	n = Notification{State: SubActive, ContentType: ContentType}
+// next is what a watcher should be told now; ok is false when it knows it already. plain is the body without its
+// version.
+func (w *watcher[S]) next(shown S) (n Notification, plain []byte, ok bool) {
+	n = Notification{State: SubActive}
 	switch w.decision {
-	case Allow:
-		n.Body = Encode(w.entity, shown)
-	case PoliteBlock:
-		n.Body = Encode(w.entity, State{Status: Offline})
+	case Allow, PoliteBlock:
+		if w.decision == PoliteBlock {
+			shown = w.offer.Hidden(time.Time{})
+		}
+		n.ContentType = w.offer.ContentType
+		plain = w.offer.Encode(w.entity, shown, 0)
 	case Pending:
-		n.State, n.ContentType = SubPending, "" // RFC 3856 6.6.2: nothing real for one who waits
+		n.State = SubPending // RFC 3856 6.6.2: nothing real for one who waits
 	case Block:
-		n.ContentType = ""
 	}
 	if w.ending {
 		n.State, n.Reason = SubTerminated, w.endReason
 	}
-	return n, w.force || w.ending || w.sentState != n.State || !bytes.Equal(w.sent, n.Body)
+	ok = w.force || w.ending || w.sentState != n.State || !bytes.Equal(w.sent, plain)
+	if ok && plain != nil {
+		n.Body = w.offer.Encode(w.entity, shown, w.version)
+		w.version++ // of every new document, RFC 4235 4.1.1
+	}
+	return n, plain, ok
 }
 
 // outcome notes the end of a NOTIFY; it reports whether the subscription is over.
-func (w *watcher) outcome(n Notification, err error, now time.Time) (over bool) {
+func (w *watcher[S]) outcome(n Notification, plain []byte, err error, now time.Time) (over bool) {
 	var refused *RefusedError
 	switch {
 	case n.State == SubTerminated:
 		return true
 	case err == nil:
-		w.sent, w.sentState, w.failures = n.Body, n.State, 0
+		w.sent, w.sentState, w.failures = plain, n.State, 0
 		return false
 	case errors.As(err, &refused):
 		if refused.RetryAfter == 0 && !momentary(refused.Code) {
@@ -358,7 +382,7 @@ func momentary(code int) bool { return code == 401 || code == 407 || code == 491
 
 // failed plans the next try. After the last one it makes the next NOTIFY a terminated one, which ends the subscription
 // on the SIP side too, whether or not anybody hears it.
-func (w *watcher) failed(now time.Time, wait time.Duration) {
+func (w *watcher[S]) failed(now time.Time, wait time.Duration) {
 	w.failures++
 	w.force = true
 	w.retryAt = now.Add(min(wait, maxGranted))

@@ -372,7 +372,7 @@ func TestAcceptsPIDF(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.accept, "|"), func(t *testing.T) {
-			if got := acceptsPIDF(tt.accept); got != tt.want {
+			if got := accepts(tt.accept, ContentType); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 			withAgent(t, AgentConfig{}, func(t *testing.T, a *Agent) {

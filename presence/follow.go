@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -8,7 +9,8 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
-// The state machine of one followed buddy.
+// The state machine of one followed buddy, the same for every event package. "Shown" in the tables is what the package
+// makes of it: presence shows offline for absent, a lamp that is not there stays dark.
 //
 //	           Watch                     2xx
 //	(none) ──────────▶ waiting ──▶ subscribing ──▶ active ──┐ NOTIFY: show it
@@ -100,17 +102,16 @@ const (
 	evEnded     // the subscription has ended: err
 )
 
-type event struct {
+type event[S any] struct {
 	kind         eventKind
 	sub          Subscription
 	err          error
 	notification Notification
-	document     State
-	found        bool
+	reading      Reading[S]
 }
 
-// buddy is one followed presentity. The Watcher's mutex guards it.
-type buddy struct {
+// buddy is one followed address. The Follower's mutex guards it.
+type buddy[S any] struct {
 	target uri.URI
 	key    string // AOR
 	plain  string // AOR without its port
@@ -118,7 +119,7 @@ type buddy struct {
 	phase    phase
 	due      time.Time // next SUBSCRIBE or check; zero: none planned
 	want     bool      // a SUBSCRIBE or check is to be sent as soon as a slot is free
-	queued   bool      // stands in Watcher.ready
+	queued   bool      // stands in Follower.ready
 	started  time.Time // last SUBSCRIBE
 	attempts int       // failures in a row
 	refused  bool      // waiting because somebody said no: the network has nothing to do with it
@@ -134,20 +135,22 @@ type buddy struct {
 	confirmed     time.Time     // last proof that the peer holds our subscription
 	checking      bool          // a refresh is under way
 	again         bool          // and another is wanted after it
+	gap           bool          // its documents have one: a refresh is wanted
 	checkLimit    time.Duration // for the answer to the next refresh
 	noCheckBefore time.Time
 
-	state       State
-	dirty       bool // stands in Watcher.changed
-	graceUntil  time.Time
-	graceReason string
+	state      S
+	since      time.Time // when state was first shown
+	dirty      bool      // stands in Follower.changed
+	graceUntil time.Time
+	graceWhy   Why
 
 	wakeAt    time.Time
 	heapIndex int
 }
 
-// step is the machine: one event for one buddy. Watcher.mu is held.
-func (w *Watcher) step(b *buddy, now time.Time, ev event) {
+// step is the machine: one event for one buddy. Follower.mu is held.
+func (w *Follower[S]) step(b *buddy[S], now time.Time, ev event[S]) {
 	if ev.kind == evTimer {
 		w.graceOver(b, now)
 	}
@@ -165,7 +168,7 @@ func (w *Watcher) step(b *buddy, now time.Time, ev event) {
 	w.signal()
 }
 
-func (w *Watcher) stepWaiting(b *buddy, now time.Time, ev event) {
+func (w *Follower[S]) stepWaiting(b *buddy[S], now time.Time, ev event[S]) {
 	switch ev.kind {
 	case evWatch, evNetworkBack:
 		b.attempts = 0
@@ -187,7 +190,7 @@ func (w *Watcher) stepWaiting(b *buddy, now time.Time, ev event) {
 	}
 }
 
-func (w *Watcher) stepKept(b *buddy, now time.Time, ev event) {
+func (w *Follower[S]) stepKept(b *buddy[S], now time.Time, ev event[S]) {
 	switch ev.kind {
 	case evTimer:
 		w.dueNow(b, now)
@@ -200,11 +203,14 @@ func (w *Watcher) stepKept(b *buddy, now time.Time, ev event) {
 	}
 }
 
-func (w *Watcher) stepSubscribing(b *buddy, now time.Time, ev event) {
+func (w *Follower[S]) stepSubscribing(b *buddy[S], now time.Time, ev event[S]) {
 	switch ev.kind {
 	case evAccepted:
 		b.phase, b.sub, b.accepted, b.confirmed = phaseActive, ev.sub, now, now
 		b.doubts, b.refused = 0, false
+		if b.gap {
+			w.askAgain(b, now)
+		}
 	case evFailed, evEnded:
 		w.failed(b, now, ev.err)
 	case evNotify:
@@ -224,7 +230,7 @@ func (w *Watcher) stepSubscribing(b *buddy, now time.Time, ev event) {
 	}
 }
 
-func (w *Watcher) stepActive(b *buddy, now time.Time, ev event) {
+func (w *Follower[S]) stepActive(b *buddy[S], now time.Time, ev event[S]) {
 	switch ev.kind {
 	case evNotify:
 		w.notified(b, now, ev)
@@ -257,7 +263,7 @@ func (w *Watcher) stepActive(b *buddy, now time.Time, ev event) {
 }
 
 // check finds out whether the peer that has just subscribed still knows our subscription.
-func (w *Watcher) check(b *buddy, now time.Time) {
+func (w *Follower[S]) check(b *buddy[S], now time.Time) {
 	if b.checking || now.Sub(b.confirmed) < confirmWindow {
 		return
 	}
@@ -270,7 +276,7 @@ func (w *Watcher) check(b *buddy, now time.Time) {
 }
 
 // heardOf sends the SUBSCRIBE of a buddy that gave a sign of life. A further sign within minGap brings one more, later.
-func (w *Watcher) heardOf(b *buddy, now time.Time) {
+func (w *Follower[S]) heardOf(b *buddy[S], now time.Time) {
 	if at := b.provoked.Add(minGap); now.Before(at) {
 		if b.due.IsZero() || at.Before(b.due) {
 			b.due, b.provoked = at, at
@@ -282,14 +288,14 @@ func (w *Watcher) heardOf(b *buddy, now time.Time) {
 }
 
 // dueNow acts when the planned time has come.
-func (w *Watcher) dueNow(b *buddy, now time.Time) {
+func (w *Follower[S]) dueNow(b *buddy[S], now time.Time) {
 	if !b.due.IsZero() && !b.due.After(now) {
 		w.send(b)
 	}
 }
 
 // send asks Run for a slot.
-func (w *Watcher) send(b *buddy) {
+func (w *Follower[S]) send(b *buddy[S]) {
 	b.due, b.want = time.Time{}, true
 	if !b.queued {
 		b.queued = true
@@ -298,12 +304,12 @@ func (w *Watcher) send(b *buddy) {
 }
 
 // become changes the phase; what was planned in the old one is forgotten.
-func (w *Watcher) become(b *buddy, p phase) {
+func (w *Follower[S]) become(b *buddy[S], p phase) {
 	b.phase, b.due, b.want = p, time.Time{}, false
 }
 
 // drop gives the present subscription up: its outcomes count no more, and it is closed when there is one.
-func (w *Watcher) drop(b *buddy) {
+func (w *Follower[S]) drop(b *buddy[S]) {
 	if b.cancel != nil {
 		b.cancel()
 	}
@@ -313,35 +319,35 @@ func (w *Watcher) drop(b *buddy) {
 	}
 	w.nextGen++
 	b.gen, b.sub, b.cancel = w.nextGen, nil, nil
-	b.checking, b.again, b.notified = false, false, false
+	b.checking, b.again, b.notified, b.gap = false, false, false, false
 }
 
 // failed acts on the end of a SUBSCRIBE or of a subscription that was no terminated NOTIFY. err nil: it ended without a
 // word.
-func (w *Watcher) failed(b *buddy, now time.Time, err error) {
+func (w *Follower[S]) failed(b *buddy[S], now time.Time, err error) {
 	wasActive := b.phase == phaseActive
 	if wasActive && now.Sub(b.accepted) > shortLife {
 		b.attempts = 0
 	}
 	heard := b.heard
 	w.drop(b)
-	v := judge(err)
+	v := judge(err, w.pkg.RefusedWait)
 	b.refused = v.refused
 	switch {
 	case v.absent:
 		b.attempts = 0
 		w.become(b, phaseKept)
-		w.show(b, State{Status: Offline, Since: now})
+		w.show(b, w.pkg.Absent(now), now)
 		w.planDoubt(b, now, heard, v.after)
 		return
 	case v.refused:
 		w.become(b, phaseWaiting)
-		w.show(b, State{Status: Unknown, Since: now, Reason: v.reason})
+		w.unknown(b, now, v.why)
 		b.due = now.Add(spread(v.after))
 		return
 	}
 	w.become(b, phaseWaiting)
-	w.lose(b, now, v.reason)
+	w.lose(b, now, v.why)
 	if wasActive && b.attempts == 0 && v.after == 0 {
 		b.attempts = 1
 		b.noCheckBefore = now.Add(recheckWait)
@@ -353,7 +359,7 @@ func (w *Watcher) failed(b *buddy, now time.Time, err error) {
 }
 
 // planDoubt plans the retry of a 404: none, unless the buddy was heard of or the answer names a time.
-func (w *Watcher) planDoubt(b *buddy, now time.Time, heard bool, after time.Duration) {
+func (w *Follower[S]) planDoubt(b *buddy[S], now time.Time, heard bool, after time.Duration) {
 	delays := doubtDelays()
 	if heard {
 		b.doubts = len(delays)
@@ -362,50 +368,70 @@ func (w *Watcher) planDoubt(b *buddy, now time.Time, heard bool, after time.Dura
 	case b.doubts > 0:
 		b.due = now.Add(delays[len(delays)-b.doubts])
 		b.doubts--
-	case after > 0:
-		b.due = now.Add(spread(after))
+	case max(after, w.pkg.AbsentWait) > 0:
+		b.due = now.Add(spread(max(after, w.pkg.AbsentWait)))
 	}
 }
 
 // notified acts on a NOTIFY.
-func (w *Watcher) notified(b *buddy, now time.Time, ev event) {
+func (w *Follower[S]) notified(b *buddy[S], now time.Time, ev event[S]) {
 	first := !b.notified
 	b.notified, b.confirmed = true, now
-	n := ev.notification
+	n, r := ev.notification, ev.reading
 	switch n.State {
 	case SubPending:
-		w.show(b, State{Status: Unknown, Since: now, Reason: reasonPending})
+		w.unknown(b, now, WhyPending)
 	case SubTerminated:
-		if ev.found {
-			w.show(b, ev.document)
+		if r.Found {
+			w.show(b, r.State, now)
 		}
-		w.terminated(b, now, n, ev.found && ev.document.Status == Offline)
+		w.terminated(b, now, n, r.Found && w.pkg.Kind(r.State) == Absent)
 	case SubActive:
 		fallthrough
 	default: // RFC 6665 4.1.3: a state we do not know is treated like active
 		switch {
-		case ev.found:
-			w.show(b, ev.document)
+		case r.Found:
+			w.show(b, r.State, now)
 		case !first: // nothing new; the last document stands
 		case len(n.Body) == 0:
-			w.show(b, State{Status: Offline, Since: now}) // the agent was asked and knows of no device
+			w.show(b, w.pkg.Absent(now), now) // the agent was asked and knows of no device
 		default:
-			w.show(b, State{Status: Unknown, Since: now, Reason: "The other program's status could not be understood."})
+			w.unknown(b, now, WhyNotUnderstood)
+		}
+		if b.gap = b.gap || r.Again; b.gap && b.phase == phaseActive {
+			w.askAgain(b, now)
 		}
 	}
 }
 
+// askAgain refreshes a subscription whose documents have a gap: the NOTIFY that follows is complete. A notifier cannot
+// make us send more than one such SUBSCRIBE every minGap.
+func (w *Follower[S]) askAgain(b *buddy[S], now time.Time) {
+	b.gap = false
+	if at := b.provoked.Add(minGap); now.Before(at) {
+		if b.due.IsZero() || at.Before(b.due) {
+			b.due = at
+		}
+		return
+	}
+	b.provoked, b.checkLimit = now, refreshTime
+	if b.checking {
+		b.again = true
+		return
+	}
+	w.send(b)
+}
+
 // terminated plans what follows a terminated NOTIFY (RFC 6665 4.1.3).
-func (w *Watcher) terminated(b *buddy, now time.Time, n Notification, left bool) {
+func (w *Follower[S]) terminated(b *buddy[S], now time.Time, n Notification, left bool) {
 	if b.phase == phaseActive && now.Sub(b.accepted) > shortLife {
 		b.attempts = 0
 	}
 	w.drop(b)
 	b.refused = false
 	after := min(n.RetryAfter, refusedWait)
-	const lost = "The connection to this person's status was lost. It is being renewed."
 	if !left && n.Reason != ReasonInvariant {
-		w.lose(b, now, lost)
+		w.lose(b, now, WhyLost)
 	}
 	wait := func(d time.Duration) {
 		w.become(b, phaseWaiting)
@@ -425,49 +451,19 @@ func (w *Watcher) terminated(b *buddy, now time.Time, n Notification, left bool)
 			w.send(b)
 		}
 	case ReasonRejected:
-		wait(refusedWait)
+		wait(cmp.Or(w.pkg.RefusedWait, refusedWait))
 		b.refused = true
-		w.show(b, State{Status: Unknown, Since: now, Reason: reasonForbidden})
+		w.unknown(b, now, WhyForbidden)
 	case ReasonNoResource:
 		w.become(b, phaseKept)
-		w.show(b, State{Status: Offline, Since: now})
+		w.show(b, w.pkg.Absent(now), now)
+		w.planDoubt(b, now, false, 0)
 	case ReasonInvariant:
 		w.become(b, phaseKept)
 	case ReasonGiveUp:
 		wait(giveUpWait)
 	default: // probation, and reasons we do not know
 		wait(max(probation, backoff(b.attempts)))
-	}
-}
-
-// lose keeps the last state for the grace time; an unknown one only learns its reason.
-func (w *Watcher) lose(b *buddy, now time.Time, reason string) {
-	if b.state.Status == Unknown {
-		w.show(b, State{Status: Unknown, Since: b.state.Since, Reason: reason})
-		return
-	}
-	b.graceReason = reason
-	if b.graceUntil.IsZero() {
-		b.graceUntil = now.Add(graceTime)
-	}
-}
-
-func (w *Watcher) graceOver(b *buddy, now time.Time) {
-	if !b.graceUntil.IsZero() && !b.graceUntil.After(now) {
-		w.show(b, State{Status: Unknown, Since: now, Reason: b.graceReason})
-	}
-}
-
-// show sets what the user sees and ends a grace time.
-func (w *Watcher) show(b *buddy, s State) {
-	b.graceUntil = time.Time{}
-	if b.state.same(s) {
-		return
-	}
-	b.state = s
-	if !b.dirty {
-		b.dirty = true
-		w.changed = append(w.changed, b)
 	}
 }
 

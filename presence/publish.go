@@ -11,7 +11,7 @@ import (
 const (
 	paceGap    = 250 * time.Millisecond // a call set up and refused at once is one change
 	paceBurst  = 8                      // changes a user may make in a row before the long-run pace holds
-	paceRefill = 5 * time.Second        // RFC 3856 6.10: not faster than once every five seconds
+	paceRefill = 5 * time.Second        // presence: RFC 3856 6.10, not faster than once every five seconds
 
 	notifyRetry = 10 * time.Second // after a NOTIFY without answer; doubles
 	notifyTries = 3
@@ -22,6 +22,7 @@ const (
 
 // pace is a token bucket with a least gap.
 type pace struct {
+	refill time.Duration // time for one token
 	tokens float64
 	filled time.Time // when tokens was last computed; zero: full
 	last   time.Time
@@ -32,11 +33,11 @@ func (p *pace) next(now time.Time) time.Time {
 	if p.filled.IsZero() {
 		p.tokens, p.filled = paceBurst, now
 	}
-	p.tokens = min(paceBurst, p.tokens+float64(now.Sub(p.filled))/float64(paceRefill))
+	p.tokens = min(paceBurst, p.tokens+float64(now.Sub(p.filled))/float64(p.refill))
 	p.filled = now
 	at := now
 	if p.tokens < 1 {
-		at = now.Add(time.Duration((1 - p.tokens) * float64(paceRefill)))
+		at = now.Add(time.Duration((1 - p.tokens) * float64(p.refill)))
 	}
 	if gap := p.last.Add(paceGap); gap.After(at) {
 		at = gap
@@ -50,7 +51,8 @@ func (p *pace) take(now time.Time) {
 }
 
 // Run sends what watchers are to know. It blocks until ctx ends; then it says good-bye to every watcher, for at most 2
-// s, waits for its goroutines and returns nil. End it while the SIP stack still runs. Run an Agent once.
+// s, waits for its goroutines and returns nil. End it while the SIP stack still runs. Run a
+// Notifier once.
 //
 // The good-bye is one NOTIFY per watcher with a closed document and "terminated;reason=deactivated": whoever shows
 // documents shows us offline. Of the reasons RFC 6665 4.1.3 offers, deactivated makes every client subscribe again soon
@@ -58,7 +60,7 @@ func (p *pace) take(now time.Time) {
 // so it sees us again soon after our return. In between it meets the 404 of the proxy, or our own 480 until we have
 // un-registered, and those end its trying as its own rules say; our own watcher keeps its SUBSCRIBE then and costs
 // nothing.
-func (a *Agent) Run(ctx context.Context) error {
+func (a *Notifier[S]) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the good-byes outlive ctx
@@ -81,7 +83,7 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // round starts the NOTIFYs that are due and gives the time of the next thing to do.
-func (a *Agent) round(ctx context.Context, wg *sync.WaitGroup) (next time.Time) {
+func (a *Notifier[S]) round(ctx context.Context, wg *sync.WaitGroup) (next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
@@ -90,7 +92,7 @@ func (a *Agent) round(ctx context.Context, wg *sync.WaitGroup) (next time.Time) 
 			next = t
 		}
 	}
-	if !a.shown.same(a.state) {
+	if !a.offer.Same(a.shown, a.state) {
 		if at := a.pace.next(now); at.After(now) {
 			earliest(at)
 		} else {
@@ -122,14 +124,17 @@ func (a *Agent) round(ctx context.Context, wg *sync.WaitGroup) (next time.Time) 
 	return next
 }
 
-// send starts the NOTIFY of one watcher when there is something new for it. Agent.mu is held.
-func (a *Agent) send(ctx context.Context, wg *sync.WaitGroup, w *watcher) {
+// send starts the NOTIFY of one watcher when there is something new for it. Notifier.mu is held.
+func (a *Notifier[S]) send(ctx context.Context, wg *sync.WaitGroup, w *watcher[S]) {
 	shown := a.shown
 	if w.force || w.ending {
 		shown = a.state // RFC 6665 4.2.1.2: who asks now is told what is true now; the pace is for changes
 	}
-	n, ok := w.next(shown)
-	if w.gone || w.sending || !ok {
+	if w.gone || w.sending {
+		return
+	}
+	n, plain, ok := w.next(shown)
+	if !ok {
 		return
 	}
 	w.sending, w.force = true, false
@@ -140,7 +145,7 @@ func (a *Agent) send(ctx context.Context, wg *sync.WaitGroup, w *watcher) {
 		}
 		a.mu.Lock()
 		w.sending = false
-		over := w.outcome(n, err, time.Now())
+		over := w.outcome(n, plain, err, time.Now())
 		if over {
 			w.gone = true
 			delete(a.watchers, w)
@@ -155,11 +160,11 @@ func (a *Agent) send(ctx context.Context, wg *sync.WaitGroup, w *watcher) {
 	})
 }
 
-// goodbye tells every watcher that we are offline and ends its subscription.
-func (a *Agent) goodbye(ctx context.Context, cancel context.CancelFunc, wg *sync.WaitGroup) {
+// goodbye tells every watcher that there is nothing to see any more and ends its subscription.
+func (a *Notifier[S]) goodbye(ctx context.Context, cancel context.CancelFunc, wg *sync.WaitGroup) {
 	a.mu.Lock()
 	a.closed = true
-	a.state = State{Status: Offline, Since: time.Now()}
+	a.state = a.offer.Hidden(time.Now())
 	a.shown = a.state
 	for w := range a.watchers {
 		w.ending, w.retryAt = true, time.Time{}
@@ -186,9 +191,9 @@ func (a *Agent) goodbye(ctx context.Context, cancel context.CancelFunc, wg *sync
 	}
 }
 
-// acceptsPIDF reports whether the Accept header of a SUBSCRIBE admits our documents. Without one the default of the
-// event package holds, which is PIDF (RFC 3856 6.7).
-func acceptsPIDF(types []string) bool {
+// accepts reports whether the Accept header of a SUBSCRIBE admits our documents. Without one the default of the event
+// package holds, which is what we send (RFC 3856 6.7, RFC 4235 3.5).
+func accepts(types []string, contentType string) bool {
 	if len(types) == 0 {
 		return true
 	}
@@ -196,7 +201,7 @@ func acceptsPIDF(types []string) bool {
 		for entry := range strings.SplitSeq(line, ",") {
 			mediaType, params, _ := strings.Cut(entry, ";")
 			switch strings.ToLower(strings.TrimSpace(mediaType)) {
-			case ContentType, "*/*", "application/*":
+			case contentType, "*/*", "application/*":
 				if !excluded(params) {
 					return true
 				}

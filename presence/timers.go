@@ -6,25 +6,25 @@ import (
 )
 
 // timerHeap orders the buddies by the time of their next timer. A buddy stands in it at most once.
-type timerHeap []*buddy
+type timerHeap[S any] []*buddy[S]
 
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].wakeAt.Before(h[j].wakeAt) }
-func (h timerHeap) Swap(i, j int) {
+func (h timerHeap[S]) Len() int           { return len(h) }
+func (h timerHeap[S]) Less(i, j int) bool { return h[i].wakeAt.Before(h[j].wakeAt) }
+func (h timerHeap[S]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].heapIndex, h[j].heapIndex = i, j
 }
 
 // Push implements heap.Interface.
-func (h *timerHeap) Push(x any) {
-	if b, ok := x.(*buddy); ok {
+func (h *timerHeap[S]) Push(x any) {
+	if b, ok := x.(*buddy[S]); ok {
 		b.heapIndex = len(*h)
 		*h = append(*h, b)
 	}
 }
 
 // Pop implements heap.Interface.
-func (h *timerHeap) Pop() any {
+func (h *timerHeap[S]) Pop() any {
 	last := len(*h) - 1
 	b := (*h)[last]
 	(*h)[last] = nil
@@ -34,7 +34,7 @@ func (h *timerHeap) Pop() any {
 }
 
 // set puts a buddy at the earlier of its two timers, or takes it out when it has none.
-func (h *timerHeap) set(b *buddy) {
+func (h *timerHeap[S]) set(b *buddy[S]) {
 	at := b.due
 	if at.IsZero() || !b.graceUntil.IsZero() && b.graceUntil.Before(at) {
 		at = b.graceUntil
@@ -52,7 +52,7 @@ func (h *timerHeap) set(b *buddy) {
 }
 
 // expired gives a buddy whose timer is due, nil when there is none. The step that follows sets its timer anew.
-func (h *timerHeap) expired(now time.Time) *buddy {
+func (h *timerHeap[S]) expired(now time.Time) *buddy[S] {
 	if len(*h) == 0 || (*h)[0].wakeAt.After(now) {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (h *timerHeap) expired(now time.Time) *buddy {
 }
 
 // next is the time of the earliest timer; zero when there is none.
-func (h *timerHeap) next() time.Time {
+func (h *timerHeap[S]) next() time.Time {
 	if len(*h) == 0 {
 		return time.Time{}
 	}

@@ -21,45 +21,66 @@ const (
 	closeLimit = 2 * time.Second
 )
 
-// WatcherConfig is what a Watcher needs.
-type WatcherConfig struct {
-	Subscriber Subscriber   // required
+// FollowerConfig is what a Follower needs.
+type FollowerConfig[S any] struct {
+	Package    Package[S]
+	Subscriber Subscriber   // required; subscribes to the package's event
 	Logger     *slog.Logger // nil: nothing is logged
 	// OnChange tells the new state of a buddy. It is called on the goroutine of Run, one call at a time; of several
-	// changes in quick succession only the last may be told. It may call back into the Watcher. nil: not told.
-	OnChange func(target uri.URI, s State)
+	// changes in quick succession only the last may be told. It may call back into the Follower. nil: not told.
+	OnChange func(target uri.URI, s S)
 }
 
-// Watcher follows the presence of the buddies: one subscription each, kept alive through refusals, losses and moves by
-// the state machine of follow.go. All methods may be called from any goroutine, before, during and after Run, and do
-// not block.
-type Watcher struct {
-	cfg  WatcherConfig
+// Follower follows the state of the buddies in one event package: one subscription each, kept alive through refusals,
+// losses and moves by the state machine of follow.go. All methods may be called from any goroutine, before, during and
+// after Run, and do not block.
+type Follower[S any] struct {
+	cfg  FollowerConfig[S]
+	pkg  Package[S]
 	log  *slog.Logger
 	wake chan struct{} // holds one token: something to do for Run
 
 	mu       sync.Mutex
-	buddies  map[string]*buddy // by AOR
-	timers   timerHeap
-	ready    []*buddy // due, waiting for a free slot
-	changed  []*buddy // with a state to tell
+	buddies  map[string]*buddy[S] // by AOR
+	timers   timerHeap[S]
+	ready    []*buddy[S] // due, waiting for a free slot
+	changed  []*buddy[S] // with a state to tell
 	closing  []Subscription
 	inFlight int
 	nextGen  uint64
 }
 
-// NewWatcher makes a Watcher that does nothing until Run.
-func NewWatcher(cfg WatcherConfig) *Watcher {
+// NewFollower makes a Follower that does nothing until Run.
+func NewFollower[S any](cfg FollowerConfig[S]) *Follower[S] {
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Watcher{cfg: cfg, log: log, wake: make(chan struct{}, 1), buddies: make(map[string]*buddy)}
+	return &Follower[S]{
+		cfg: cfg, pkg: cfg.Package, log: log, wake: make(chan struct{}, 1), buddies: make(map[string]*buddy[S]),
+	}
+}
+
+// WatcherConfig is what a Watcher needs; the fields are those of FollowerConfig.
+type WatcherConfig struct {
+	Subscriber Subscriber
+	Logger     *slog.Logger
+	OnChange   func(target uri.URI, s State)
+}
+
+// Watcher follows the presence of the buddies.
+type Watcher = Follower[State]
+
+// NewWatcher makes a Watcher that does nothing until Run.
+func NewWatcher(cfg WatcherConfig) *Watcher {
+	return NewFollower(FollowerConfig[State]{
+		Package: presencePackage(), Subscriber: cfg.Subscriber, Logger: cfg.Logger, OnChange: cfg.OnChange,
+	})
 }
 
 // Watch begins to follow a buddy; one that is followed already stays as it is. It reports false when MaxBuddies are
 // followed.
-func (w *Watcher) Watch(target uri.URI) bool {
+func (w *Follower[S]) Watch(target uri.URI) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := target.AOR().String()
@@ -68,16 +89,16 @@ func (w *Watcher) Watch(target uri.URI) bool {
 	}
 	if w.buddies[key] == nil {
 		now := time.Now()
-		b := &buddy{target: target, key: key, plain: withoutPort(target), heapIndex: -1}
-		b.state = State{Status: Unknown, Since: now}
+		b := &buddy[S]{target: target, key: key, plain: withoutPort(target), heapIndex: -1, since: now}
+		b.state = w.pkg.Unclear(WhyNotYet, now)
 		w.buddies[key] = b
-		w.step(b, now, event{kind: evWatch})
+		w.step(b, now, event[S]{kind: evWatch})
 	}
 	return true
 }
 
 // Unwatch ends the following of a buddy and un-subscribes.
-func (w *Watcher) Unwatch(target uri.URI) {
+func (w *Follower[S]) Unwatch(target uri.URI) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := target.AOR().String()
@@ -92,54 +113,54 @@ func (w *Watcher) Unwatch(target uri.URI) {
 // PeerSubscribed tells that a new SUBSCRIBE has come from somebody: the kept SUBSCRIBE to that buddy is sent again
 // (thesis 7.3.3), and a subscription of ours that is older than the peer's program is found out. Call it for new
 // subscriptions only, not for their refreshes.
-func (w *Watcher) PeerSubscribed(from uri.URI) { w.tell(from, evPeerSubscribed) }
+func (w *Follower[S]) PeerSubscribed(from uri.URI) { w.tell(from, evPeerSubscribed) }
 
 // PeerSeen tells of another sign of life, a call or a message from somebody: the kept SUBSCRIBE is sent again.
-func (w *Watcher) PeerSeen(from uri.URI) { w.tell(from, evPeerSeen) }
+func (w *Follower[S]) PeerSeen(from uri.URI) { w.tell(from, evPeerSeen) }
 
 // Refresh tells that our address has changed: every subscription is refreshed in its dialog from the new one (RFC 6665
 // 4.4.1 target refresh), and what failed for want of a network is tried now.
-func (w *Watcher) Refresh() { w.tellAll(evMoved) }
+func (w *Follower[S]) Refresh() { w.tellAll(evMoved) }
 
 // RetryAll tells that the network is back after an outage or a sleep: whatever is not active is tried now, the kept
 // ones too, because the buddy's own SUBSCRIBE may have been missed; the active ones are refreshed.
-func (w *Watcher) RetryAll() { w.tellAll(evNetworkBack) }
+func (w *Follower[S]) RetryAll() { w.tellAll(evNetworkBack) }
 
 // State is the present state of a buddy; ok is false when it is not followed.
-func (w *Watcher) State(target uri.URI) (s State, ok bool) {
+func (w *Follower[S]) State(target uri.URI) (s S, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if b := w.find(target); b != nil {
 		return b.state, true
 	}
-	return State{Status: Unknown}, false
+	return w.pkg.Unclear(WhyNotYet, time.Time{}), false
 }
 
-func (w *Watcher) tell(from uri.URI, kind eventKind) {
+func (w *Follower[S]) tell(from uri.URI, kind eventKind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if b := w.find(from); b != nil {
-		w.step(b, time.Now(), event{kind: kind})
+		w.step(b, time.Now(), event[S]{kind: kind})
 	}
 }
 
-func (w *Watcher) tellAll(kind eventKind) {
+func (w *Follower[S]) tellAll(kind eventKind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
 	for _, b := range w.buddies {
-		w.step(b, now, event{kind: kind})
+		w.step(b, now, event[S]{kind: kind})
 	}
 }
 
 // find gives the buddy of an address: the one with the same AOR, else the only one with the same user and host, because
 // on a LAN the port of a From differs from the port a user typed.
-func (w *Watcher) find(who uri.URI) *buddy {
+func (w *Follower[S]) find(who uri.URI) *buddy[S] {
 	if b := w.buddies[who.AOR().String()]; b != nil {
 		return b
 	}
 	plain := withoutPort(who)
-	var found *buddy
+	var found *buddy[S]
 	for _, b := range w.buddies {
 		if b.plain == plain {
 			if found != nil {
@@ -159,7 +180,7 @@ func withoutPort(u uri.URI) string {
 
 // Run carries out what the state machine decides. It blocks until ctx ends, then un-subscribes everywhere, for at most
 // 2 s, waits for its goroutines and returns nil. Run a Watcher once.
-func (w *Watcher) Run(ctx context.Context) error {
+func (w *Follower[S]) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	timer := time.NewTimer(time.Hour)
@@ -180,11 +201,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 }
 
 // round starts what is due, tells what has changed, and gives the time of the next timer.
-func (w *Watcher) round(ctx context.Context, wg *sync.WaitGroup) time.Time {
+func (w *Follower[S]) round(ctx context.Context, wg *sync.WaitGroup) time.Time {
 	w.mu.Lock()
 	now := time.Now()
 	for b := w.timers.expired(now); b != nil; b = w.timers.expired(now) {
-		w.step(b, now, event{kind: evTimer})
+		w.step(b, now, event[S]{kind: evTimer})
 	}
 	for len(w.ready) > 0 && w.inFlight < maxInFlight {
 		b := w.ready[0]
@@ -209,17 +230,17 @@ func (w *Watcher) round(ctx context.Context, wg *sync.WaitGroup) time.Time {
 	return next
 }
 
-type change struct {
+type change[S any] struct {
 	target uri.URI
-	state  State
+	state  S
 }
 
-func (w *Watcher) takeChanged() []change {
-	out := make([]change, 0, len(w.changed))
+func (w *Follower[S]) takeChanged() []change[S] {
+	out := make([]change[S], 0, len(w.changed))
 	for _, b := range w.changed {
 		b.dirty = false
 		if w.buddies[b.key] == b {
-			out = append(out, change{b.target, b.state})
+			out = append(out, change[S]{b.target, b.state})
 		}
 	}
 	w.changed = nil
@@ -227,7 +248,7 @@ func (w *Watcher) takeChanged() []change {
 }
 
 // start sends the SUBSCRIBE or the refresh that a buddy has waited for.
-func (w *Watcher) start(ctx context.Context, wg *sync.WaitGroup, b *buddy, now time.Time) {
+func (w *Follower[S]) start(ctx context.Context, wg *sync.WaitGroup, b *buddy[S], now time.Time) {
 	if w.buddies[b.key] != b || !b.want {
 		return
 	}
@@ -258,11 +279,15 @@ func (w *Watcher) start(ctx context.Context, wg *sync.WaitGroup, b *buddy, now t
 }
 
 // subscribe sends one SUBSCRIBE and, when it is accepted, stays until the subscription ends.
-func (w *Watcher) subscribe(ctx context.Context, b *buddy, gen uint64, target uri.URI) {
+func (w *Follower[S]) subscribe(ctx context.Context, b *buddy[S], gen uint64, target uri.URI) {
+	read := w.pkg.NewReader()
 	sub, err := w.cfg.Subscriber.Subscribe(ctx, target, func(n Notification) {
-		ev := event{kind: evNotify, notification: n}
-		if n.State != SubPending {
-			ev.document, ev.found = w.read(target, n)
+		ev := event[S]{kind: evNotify, notification: n}
+		if n.State != SubPending && len(n.Body) > 0 {
+			ev.reading = read(n, time.Now())
+			if err := ev.reading.Err; err != nil {
+				w.log.InfoContext(ctx, "document not understood", "event", w.pkg.Event, "peer", target.String(), "error", err)
+			}
 		}
 		w.happened(b, gen, ev)
 	})
@@ -278,32 +303,19 @@ func (w *Watcher) subscribe(ctx context.Context, b *buddy, gen uint64, target ur
 		return
 	}
 	if err != nil {
-		w.happened(b, gen, event{kind: evFailed, err: err})
+		w.happened(b, gen, event[S]{kind: evFailed, err: err})
 		return
 	}
-	w.happened(b, gen, event{kind: evAccepted, sub: sub})
+	w.happened(b, gen, event[S]{kind: evAccepted, sub: sub})
 	select {
 	case <-sub.Done():
-		w.happened(b, gen, event{kind: evEnded, err: sub.Err()})
+		w.happened(b, gen, event[S]{kind: evEnded, err: sub.Err()})
 	case <-ctx.Done():
 	}
 }
 
-// read decodes the body of a NOTIFY; found is false when there is none that can be understood.
-func (w *Watcher) read(target uri.URI, n Notification) (s State, found bool) {
-	if len(n.Body) == 0 || !readable(n.ContentType) {
-		return State{}, false
-	}
-	doc, err := Decode(n.Body)
-	if err != nil {
-		w.log.Info("presence document not understood", "peer", target.String(), "error", err)
-		return State{}, false
-	}
-	return Compose(doc, time.Now()), true
-}
-
 // refresh sends one SUBSCRIBE in the dialog.
-func (w *Watcher) refresh(ctx context.Context, b *buddy, gen uint64, sub Subscription, limit time.Duration) {
+func (w *Follower[S]) refresh(ctx context.Context, b *buddy[S], gen uint64, sub Subscription, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := sub.Refresh(ctx)
@@ -311,12 +323,12 @@ func (w *Watcher) refresh(ctx context.Context, b *buddy, gen uint64, sub Subscri
 	w.inFlight--
 	w.signal()
 	w.mu.Unlock()
-	w.happened(b, gen, event{kind: evRefreshed, err: err})
+	w.happened(b, gen, event[S]{kind: evRefreshed, err: err})
 }
 
 // happened feeds the outcome of a request to the machine, unless the subscription it belongs to is no longer the
 // buddy's.
-func (w *Watcher) happened(b *buddy, gen uint64, ev event) {
+func (w *Follower[S]) happened(b *buddy[S], gen uint64, ev event[S]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if b.gen == gen && w.buddies[b.key] == b {
@@ -324,7 +336,7 @@ func (w *Watcher) happened(b *buddy, gen uint64, ev event) {
 	}
 }
 
-func (w *Watcher) close(ctx context.Context, sub Subscription) {
+func (w *Follower[S]) close(ctx context.Context, sub Subscription) {
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second) // a few retransmissions; nothing depends on it
 	defer cancel()
 	if err := sub.Close(ctx); err != nil {
@@ -333,7 +345,7 @@ func (w *Watcher) close(ctx context.Context, sub Subscription) {
 }
 
 // closeAll un-subscribes everywhere at the end of Run.
-func (w *Watcher) closeAll(ctx context.Context) {
+func (w *Follower[S]) closeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 	defer cancel()
 	w.mu.Lock()
@@ -356,7 +368,7 @@ func (w *Watcher) closeAll(ctx context.Context) {
 }
 
 // signal wakes Run.
-func (w *Watcher) signal() {
+func (w *Follower[S]) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
