@@ -9,12 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/unicode"
+	"github.com/peregrine-softphone/peregrine/presence/xmltext"
 )
 
 // Bounds of a document. A rich one has 2 kB, 6 levels and 4 tuples; the bounds leave much room and still cap the work.
@@ -75,9 +71,9 @@ func Decode(body []byte) (*Document, error) {
 	if len(body) > MaxDocument {
 		return nil, ErrTooLarge
 	}
-	dec := xml.NewDecoder(bytes.NewReader(toUTF8(body)))
+	dec := xml.NewDecoder(bytes.NewReader(xmltext.UTF8(body)))
 	dec.Strict = false
-	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // toUTF8 has converted it
+	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // UTF8 has converted it
 	p := parser{doc: &Document{}}
 	for {
 		tok, err := dec.Token()
@@ -135,7 +131,7 @@ func (p *parser) start(t xml.StartElement) error {
 	p.text.Reset()
 	if len(p.path) == 1 {
 		if name != "presence" {
-			return fmt.Errorf("read presence document: root element %q", cleanLine(t.Name.Local, 40))
+			return fmt.Errorf("read presence document: root element %q", xmltext.Line(t.Name.Local, 40))
 		}
 		p.sawRoot = true
 		p.doc.Entity = attr(t, "entity")
@@ -219,7 +215,7 @@ func (p *parser) leaf(name, text string) {
 		p.setBasic(text)
 	case "contact":
 		if p.tuple != nil {
-			p.tuple.Contact = cleanLine(text, MaxNote)
+			p.tuple.Contact = xmltext.Line(text, MaxNote)
 		}
 	case "timestamp":
 		p.setTime(text)
@@ -250,7 +246,7 @@ func (p *parser) setBasic(text string) {
 }
 
 func (p *parser) activity(name string) {
-	name = strings.ToLower(cleanLine(name, 40))
+	name = strings.ToLower(xmltext.Line(name, 40))
 	switch {
 	case name == "" || name == "activity":
 	case p.person != nil:
@@ -275,7 +271,7 @@ func (p *parser) setNote(text string) {
 		place = &p.tuple.Note
 	}
 	if *place == "" {
-		*place = cleanLine(text, MaxNote)
+		*place = xmltext.Line(text, MaxNote)
 	}
 }
 
@@ -295,7 +291,7 @@ func (p *parser) setTime(text string) {
 func attr(t xml.StartElement, name string) string {
 	for _, a := range t.Attr {
 		if strings.EqualFold(a.Name.Local, name) {
-			return cleanLine(a.Value, MaxNote)
+			return xmltext.Line(a.Value, MaxNote)
 		}
 	}
 	return ""
@@ -308,67 +304,4 @@ func priority(s string) float64 {
 		return 0
 	}
 	return v
-}
-
-// toUTF8 converts a document to UTF-8: by its byte order mark, by the encoding of its XML declaration, and, when the
-// bytes are not UTF-8 although they claim to be, as Windows-1252, the superset of ISO-8859-1 that such senders mean.
-func toUTF8(body []byte) []byte {
-	if len(body) >= 2 && (body[0] == 0xFE && body[1] == 0xFF || body[0] == 0xFF && body[1] == 0xFE) {
-		return convert(unicode.UTF16(unicode.BigEndian, unicode.UseBOM), body)
-	}
-	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
-	if name := declaredEncoding(body); name != "" {
-		if enc := byteEncoding(name); enc != nil {
-			return convert(enc, body)
-		}
-	}
-	if !utf8.Valid(body) {
-		return convert(charmap.Windows1252, body)
-	}
-	return body
-}
-
-// byteEncoding is the named encoding when it must be converted and can be: not UTF-8, not UTF-16 (the declaration was
-// legible, so the document is none), not an unknown one.
-func byteEncoding(name string) encoding.Encoding {
-	enc, err := htmlindex.Get(name)
-	if err != nil {
-		return nil
-	}
-	canonical, err := htmlindex.Name(enc)
-	if err != nil || canonical == "utf-8" || strings.HasPrefix(canonical, "utf-16") {
-		return nil
-	}
-	return enc
-}
-
-func convert(enc encoding.Encoding, body []byte) []byte {
-	out, err := enc.NewDecoder().Bytes(body)
-	if err != nil {
-		return body // the XML reader will say what is wrong with it
-	}
-	return out
-}
-
-// declaredEncoding finds the encoding of an XML declaration, which is ASCII in every encoding that gets here.
-func declaredEncoding(body []byte) string {
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if !bytes.HasPrefix(body, []byte("<?xml")) {
-		return ""
-	}
-	end := bytes.Index(body, []byte("?>"))
-	if end < 0 || end > 200 {
-		return ""
-	}
-	decl := string(body[:end])
-	_, rest, ok := strings.Cut(decl, "encoding")
-	if !ok {
-		return ""
-	}
-	rest = strings.TrimLeft(rest, " \t\r\n=")
-	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
-		return ""
-	}
-	name, _, _ := strings.Cut(rest[1:], rest[:1])
-	return name
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/peregrine-softphone/peregrine/presence/xmltext"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -37,7 +38,7 @@ func activityOf(s Status) string {
 // prefix, <rpid:away/>.
 func Encode(entity uri.URI, s State) []byte {
 	who := escape(entity.AOR().String())
-	basic, note := "open", cleanLine(s.Note, MaxNote)
+	basic, note := "open", xmltext.Line(s.Note, MaxNote)
 	if s.Status == Offline || s.Status == Unknown {
 		basic, note = "closed", ""
 	}

@@ -3,6 +3,7 @@ package presence
 import (
 	"time"
 
+	"github.com/peregrine-softphone/peregrine/presence/xmltext"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -82,7 +83,7 @@ func presenceOffer() Offer[State] {
 		Hidden:      func(since time.Time) State { return State{Status: Offline, Since: since} },
 		Same:        State.same,
 		Normal: func(s State, now time.Time) State {
-			s.Reason, s.Note = "", cleanLine(s.Note, MaxNote)
+			s.Reason, s.Note = "", xmltext.Line(s.Note, MaxNote)
 			if s.Status == Unknown || s.Status == "" {
 				s.Status = Offline
 			}

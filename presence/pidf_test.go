@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peregrine-softphone/peregrine/presence/xmltext"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -179,7 +180,7 @@ func TestDecodeBounds(t *testing.T) {
 }
 
 func TestCleanLineBound(t *testing.T) {
-	if got := cleanLine(strings.Repeat("ü", 400), MaxNote); len(got) > MaxNote || !strings.HasSuffix(got, "ü") {
+	if got := xmltext.Line(strings.Repeat("ü", 400), MaxNote); len(got) > MaxNote || !strings.HasSuffix(got, "ü") {
 		t.Errorf("cut to %d bytes: …%q", len(got), got[len(got)-4:])
 	}
 }

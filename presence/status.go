@@ -1,10 +1,7 @@
 package presence
 
 import (
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Status is one of the six statuses of the thesis (6.1.3), or unknown. The words are those of the control contract.
@@ -45,28 +42,4 @@ const MaxNote = 500
 // same reports whether a user would see no difference between two states. Since does not count.
 func (s State) same(o State) bool {
 	return s.Status == o.Status && s.Note == o.Note && s.Reason == o.Reason
-}
-
-// cleanLine makes foreign text safe to show on one line: control and format characters that could reorder or hide text
-// go (RFC 8264 would refuse them too), white space is folded, length is bounded.
-func cleanLine(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), r == utf8.RuneError, r == '\uFEFF':
-			return -1
-		case r >= '\u202A' && r <= '\u202E', r >= '\u2066' && r <= '\u2069': // bidi embeddings, overrides, isolates
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return s[:limit]
 }
