@@ -12,6 +12,7 @@ type rule struct {
 var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "sip/uri"},
 	{dir: "sip/digest"},
+	{dir: "sip/session"},
 	{dir: "sip/resolve", own: []string{"sip/uri"}, third: []string{"github.com/miekg/dns", "golang.org/x/net/idna"}},
 	{dir: "sip/trust"},
 	{dir: "sip/trace"},
@@ -20,11 +21,11 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
-		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
+		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
-		dir: "presence", own: []string{"sip/uri"},
+		dir: "presence", own: []string{"sip/uri", "presence"},
 		third: []string{"golang.org/x/text", "golang.org/x/net/html/charset"},
 	},
 	{dir: "im", own: []string{"sip/uri", "internal/atomicfile"}, third: []string{"golang.org/x/text"}},
@@ -51,10 +52,12 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 		own:   []string{"app", "server", "media/audio", "media/codec", "sip", "assets"},
 		third: []string{"golang.org/x/sync"},
 	},
+	{dir: "app/history", own: []string{"internal/atomicfile"}},
 	{
 		dir: "app",
 		own: []string{
 			"sip", "presence", "im", "media", "mobility", "buddies", "assets", "internal/atomicfile",
+			"app/history",
 		},
 		third: []string{"*"},
 	},
