@@ -98,7 +98,7 @@ func (e *Engine) holdOthers(ctx context.Context, but *call) {
 	e.mu.Lock()
 	var others []string
 	for _, c := range e.calls {
-		if c != but && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
+		if c != but && c.successor != but && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
 			others = append(others, c.id)
 		}
 	}

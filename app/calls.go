@@ -34,6 +34,9 @@ type call struct {
 	stop    context.CancelFunc // ends the media's Run
 	moves   []*moveRecord      // hand-offs, by the mover
 	known   callWays           // what the mover was last told
+	missed  bool               // it came in and nobody took it
+	// successor has taken its place (RFC 3891).
+	successor *call
 }
 
 func (c *call) live() bool { return c.rec.State != CallEnded }
@@ -63,24 +66,44 @@ func (e *Engine) Call(ctx context.Context, address string, o CallOptions) (strin
 	if err != nil {
 		return "", err
 	}
+	c, err := e.startCall(ctx, to, account, sip.CallOptions{}, "")
+	if c == nil {
+		return "", err
+	}
+	return c.id, err
+}
+
+// startCall begins a call by an account; by names who wanted it, in a transfer. o.Observer, if any, is told of each
+// state after the engine.
+func (e *Engine) startCall(
+	ctx context.Context, to uri.URI, account *sip.Account, o sip.CallOptions, by string,
+) (*call, error) {
 	e.mu.Lock()
 	if e.liveCallsLocked() >= maxLiveCalls {
 		e.mu.Unlock()
-		return "", userErrorf("There are %d calls already. End one first.", maxLiveCalls)
+		return nil, userErrorf("There are %d calls already. End one first.", maxLiveCalls)
 	}
 	c := e.newCallLocked(uri.Address{URI: to}, account.ID(), false)
+	c.rec.ReferredBy = by
 	e.emitCallLocked(c)
 	e.mu.Unlock()
 	e.holdOthers(ctx, c)
-	if err := e.invite(ctx, c, to, account); err != nil {
+	also := o.Observer
+	o.Observer = func(s *sip.Call) {
+		e.callChanged(c, s)
+		if also != nil {
+			also(s)
+		}
+	}
+	if err := e.invite(ctx, c, to, account, o); err != nil {
 		why := explain(aboutCall, c.rec.PeerName, err)
 		e.endCall(c, why)
-		return c.id, why
+		return c, why
 	}
-	return c.id, nil
+	return c, nil
 }
 
-func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.Account) error {
+func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.Account, o sip.CallOptions) error {
 	toward := account.State().Server.Addr()
 	if !account.Config().Register {
 		toward = numeric(to).Addr()
@@ -89,7 +112,7 @@ func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.A
 	if err != nil {
 		return err
 	}
-	s, err := account.Invite(ctx, to, m, sip.CallOptions{Observer: func(s *sip.Call) { e.callChanged(c, s) }})
+	s, err := account.Invite(ctx, to, m, o)
 	if err != nil {
 		return err
 	}
@@ -99,40 +122,13 @@ func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.A
 	return nil
 }
 
-// incomingCall is told by the user agent of a call to us.
-func (e *Engine) incomingCall(ctx context.Context, s *sip.Call) {
-	e.mu.Lock()
-	full := e.liveCallsLocked() >= maxLiveCalls
-	auto, _ := e.settings.get(SettingAutoAnswer)
-	alone := e.liveCallsLocked() == 0
-	e.mu.Unlock()
-	if full {
-		if err := s.Decline(ctx, 486); err != nil { // Busy Here
-			e.log.InfoContext(ctx, "call not declined", "call_id", s.ID(), "err", err)
-		}
-		return
-	}
-	e.mu.Lock()
-	c := e.newCallLocked(s.Remote(), s.Account().ID(), true)
-	c.sip = s
-	e.emitCallLocked(c)
-	e.mu.Unlock()
-	s.SetObserver(func(s *sip.Call) { e.callChanged(c, s) })
-	if err := s.Ring(ctx); err != nil {
-		e.log.InfoContext(ctx, "caller not told that it rings", "call_id", s.ID(), "err", err)
-	}
-	e.callChanged(c, s) // it may have ended before the observer was there
-	if auto == "on" && alone {
-		if err := e.Answer(ctx, c.id); err != nil {
-			e.log.InfoContext(ctx, "call not answered by itself", "call_id", s.ID(), "err", err)
-		}
-	}
-}
-
 // callChanged follows the state of a call in the user agent.
 func (e *Engine) callChanged(c *call, s *sip.Call) {
 	state := s.State()
 	if state == sip.Ended {
+		e.mu.Lock()
+		c.missed = c.missed || isMissed(c, s.EndCause())
+		e.mu.Unlock()
 		e.endCall(c, e.endSentence(c, s.EndCause()))
 		return
 	}
@@ -165,11 +161,19 @@ func (e *Engine) callChanged(c *call, s *sip.Call) {
 
 // endSentence says why a call ended; nil when nothing needs to be said.
 func (e *Engine) endSentence(c *call, cause sip.EndCause) *UserError {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	who := c.rec.PeerName
+	if c.successor != nil {
+		return userErrorf("%s passed you on to %s.", who, c.successor.rec.PeerName)
+	}
 	switch cause.Reason {
 	case sip.EndedLocally, sip.NotEnded:
 		return nil
 	case sip.EndedByPeer:
+		if t := c.rec.Transfer; t != nil && t.State != TransferFailed {
+			return userErrorf("%s went on to talk to %s.", who, t.Name)
+		}
 		return userErrorf("%s hung up.", who)
 	case sip.EndedCancelled:
 		return userErrorf("You missed this call.")
@@ -212,6 +216,7 @@ func (e *Engine) endCall(c *call, why *UserError) {
 	if stop != nil {
 		stop()
 	}
+	e.remember(c)
 }
 
 // trimCallsLocked forgets the oldest ended calls. The caller holds e.mu.
@@ -386,9 +391,6 @@ func (e *Engine) CallByID(id string) (Call, error) {
 	}
 	return Call{}, userErrorf("There is no call %s.", id)
 }
-
-// Transfer hands a call on to another address.
-func (e *Engine) Transfer(context.Context, string, string) error { return notYet("Transfer") }
 
 // emitCallLocked tells the readers of a call's change. The caller holds e.mu.
 func (e *Engine) emitCallLocked(c *call) {

@@ -109,8 +109,13 @@ func (n *chatNews) update(key string, list []im.Message) []im.Message {
 // learn notes a chat's messages as known, so that only what comes later is news.
 func (e *Engine) learn(chats []im.Chat) {
 	for _, c := range chats {
-		if list, err := e.chats.History(c.Peer, newsWindow, ""); err == nil {
-			e.news.update(c.Peer.AOR().String(), list)
+		list, err := e.chats.History(c.Peer, newsWindow, "")
+		if err != nil {
+			continue
+		}
+		e.news.update(c.Peer.AOR().String(), list)
+		if slices.ContainsFunc(list, func(m im.Message) bool { return m.Outgoing }) {
+			e.acquaint(c.Peer)
 		}
 	}
 }
@@ -145,6 +150,7 @@ func (e *Engine) Message(ctx context.Context, address, text string) (Message, er
 	if err != nil {
 		return Message{}, userSentence(err)
 	}
+	e.acquaint(to)
 	return messageOut(m), nil
 }
 
@@ -248,6 +254,7 @@ func (e *Engine) chatsLocked() []Chat {
 		out[i] = Chat{
 			Peer: c.Peer.String(), PeerName: e.nameOfLocked(uri.Address{URI: c.Peer}), Unread: c.Unread,
 			Count: c.Count, Revision: c.Revision, Last: messageOut(c.Last),
+			Stranger: e.strangerLocked(c.Peer.AOR().String()),
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Chat) int {

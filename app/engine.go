@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/peregrine-softphone/peregrine/app/history"
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
 	"github.com/peregrine-softphone/peregrine/media/audio"
@@ -49,6 +50,7 @@ type Engine struct {
 	secrets *secrets
 	book    *buddies.Book
 	chats   *im.Sessions
+	history *history.Store
 	watcher *presence.Watcher
 	agent   *presence.Agent
 	ua      *sip.UA
@@ -77,6 +79,11 @@ type Engine struct {
 	network  Network
 	trouble  string // of the sound
 
+	decided     decisions
+	acquainted  map[string]bool // addresses of record the user has called or written to
+	requests    []*request      // open ones, oldest first
+	lastRequest int             // number of the newest request
+
 	bookTrouble string         // the notice about buddies.xml that stands now
 	shown       presence.State // what watchers were told last
 }
@@ -94,7 +101,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger,
 		work: make(chan func(context.Context)), ended: make(chan struct{}), closing: make(chan struct{}),
 		stale: true, next: make(chan struct{}), readers: map[*eventReader]struct{}{},
-		people: map[string]person{},
+		people: map[string]person{}, acquainted: map[string]bool{},
 	}
 	if err := e.openProfile(); err != nil {
 		return nil, err
@@ -126,6 +133,9 @@ func (e *Engine) openProfile() error {
 	e.secrets = newSecrets(dir, e.cfg.Keyring)
 	if err := e.loadAccounts(); err != nil {
 		e.noticeFile("Your accounts", err)
+	}
+	if err := e.loadDecisions(); err != nil {
+		e.noticeFile("Your list of blocked people", err)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ type Event struct {
 	Notice  *Notice   `json:"notice,omitempty"`
 	Self    *Self     `json:"self,omitempty"`
 	Network *Network  `json:"network,omitempty"`
+	Request *Request  `json:"request,omitempty"`
+	Record  *Record   `json:"record,omitempty"`
 	Dropped uint64    `json:"dropped,omitempty"` // events lost before this one because the reader was slow
 }
 
@@ -35,6 +37,8 @@ const (
 	EventNotice  EventKind = "notice"
 	EventSelf    EventKind = "self"    // own presence changed
 	EventNetwork EventKind = "network" // gone, back or moved
+	EventRequest EventKind = "request" // somebody wants something the user decides about
+	EventRecord  EventKind = "record"  // a call is over and in the history
 	EventStopped EventKind = "stopped"
 )
 

@@ -242,6 +242,8 @@ func (e *Engine) talkingLocked() bool {
 func (e *Engine) selfLocked() Self {
 	chosen, note := e.chosenLocked()
 	s := Self{Status: Presence(e.shown.Status), Chosen: chosen, Note: note, Watchers: len(e.agent.Watchers())}
+	dnd, _ := e.settings.get(SettingDND)
+	s.DND = dnd == "on"
 	if len(e.accounts) > 0 {
 		a := e.accountLocked(e.accounts[0])
 		s.Address, s.DisplayName = a.Address, a.DisplayName

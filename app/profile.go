@@ -19,6 +19,7 @@ const (
 	fileSecrets  = "secrets.json"
 	fileBuddies  = "buddies.xml"
 	dirHistory   = "history"
+	fileCalls    = "calls.jsonl"
 	fileLock     = "lock"
 )
 

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,12 +19,27 @@ const (
 	SettingOutput     = "audio.output"          // default, device:NAME, file:PATH, loop, none
 	SettingRinger     = "audio.ringer"          // as audio.output; "same": the speaker
 	SettingAutoAnswer = "autoanswer"            // on, off
+	SettingDND        = "dnd"                   // on, off: turn calls away, quietly
+	SettingStrangers  = "strangers"             // ring, ask, refuse: calls and messages of people the user does not know
+	SettingTransfers  = "transfers"             // ask, allow, refuse: transfers the other side asks for
+	SettingShield     = "shield"                // on, off: take only what came by a server, the LAN or a trusted peer
+	SettingTrusted    = "shield.trusted"        // addresses and prefixes of peers that may come past the server
 	SettingCodecs     = "codecs"                // order of preference: "opus,G722,PCMU,PCMA"
 	SettingOnPhone    = "presence.on_the_phone" // on, off: tell buddies while in a call
 	SettingStatus     = "presence.status"       // what the user chose: online, away, busy, …
 	SettingNote       = "presence.note"         // the words beside it
 	SettingPort       = "sip.port"              // 0: any free port; takes effect at the next start
 	SettingTheme      = "theme"                 // system, light, dark
+)
+
+// Values of SettingStrangers and SettingTransfers.
+const (
+	strangersRing   = "ring"
+	strangersAsk    = "ask"
+	strangersRefuse = "refuse"
+	transfersAsk    = "ask"
+	transfersAllow  = "allow"
+	transfersRefuse = "refuse"
 )
 
 // setting describes one key: its value when nobody set it, and what values it takes.
@@ -60,6 +77,17 @@ func settingTable() []setting {
 			func(v string) bool { return v != "" && len(v) < 200 },
 			"codec names, the best first, with commas between",
 		},
+		{SettingDND, "off", onOff, "on or off"},
+		{
+			SettingStrangers, strangersRing, oneOf(strangersRing, strangersAsk, strangersRefuse),
+			"ring, ask or refuse",
+		},
+		{SettingTransfers, transfersAsk, oneOf(transfersAsk, transfersAllow, transfersRefuse), "ask, allow or refuse"},
+		{SettingShield, "on", onOff, "on or off"},
+		{
+			SettingTrusted, "", func(v string) bool { _, err := parsePrefixes(v); return err == nil },
+			"addresses like 192.0.2.7 or 10.0.0.0/8, with commas between",
+		},
 		{SettingOnPhone, "on", onOff, "on or off"},
 		{SettingStatus, "online", isStatus, "online, away, busy, on_the_phone, lunch or offline"},
 		{SettingNote, "", func(v string) bool { return len(v) <= presence.MaxNote }, "at most two sentences"},
@@ -81,6 +109,32 @@ func isStatus(v string) bool {
 func isPort(v string) bool {
 	n, err := strconv.Atoi(v)
 	return err == nil && n >= 0 && n < 65536
+}
+
+// maxTrusted bounds the list of trusted peers.
+const maxTrusted = 64
+
+// parsePrefixes reads addresses and prefixes with commas between.
+func parsePrefixes(v string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for part := range strings.SplitSeq(v, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			a, aerr := netip.ParseAddr(part)
+			if aerr != nil {
+				return nil, aerr
+			}
+			p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
+		}
+		if out = append(out, p.Masked()); len(out) > maxTrusted {
+			return nil, errors.New("too many")
+		}
+	}
+	return out, nil
 }
 
 // deviceSpec accepts the given words, and the given prefixes (they end in a colon) with something behind.

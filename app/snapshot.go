@@ -302,6 +302,7 @@ type Chat struct {
 	Count    int     `json:"count"`    // messages in all
 	Revision uint64  `json:"revision"` // changes whenever a message of this chat does: ask Messages again
 	Last     Message `json:"last"`
+	Stranger bool    `json:"stranger,omitempty"` // a request of kind message stands for it: nothing rings
 }
 
 // Network is what the user is told about the network as a whole.
@@ -337,6 +338,16 @@ type Device struct {
 	Name    string `json:"name"`
 	Kind    string `json:"kind"` // "input" or "output"
 	Default bool   `json:"default"`
+}
+
+// TraceEntry is one SIP message that came or went, with credentials and bodies masked.
+type TraceEntry struct {
+	At        time.Time `json:"at"`
+	Out       bool      `json:"out"`
+	Transport string    `json:"transport"` // "udp", "tcp", "tls"
+	Local     string    `json:"local"`     // address and port
+	Remote    string    `json:"remote"`
+	Text      string    `json:"text"` // the message, lines ended by \n
 }
 
 // AccountSpec is what AddAccount needs.

@@ -24,7 +24,7 @@ func (e *Engine) composeLocked() Snapshot {
 		Revision: e.last.Revision + 1, Profile: e.cfg.Profile,
 		Accounts: make([]Account, len(e.accounts)), Calls: make([]Call, 0, len(e.calls)),
 		Network: e.network, Settings: e.settings.all(), Notices: slices.Clone(e.notices),
-		Requests: []Request{}, Recent: []Record{},
+		Requests: e.requestsLocked(), Recent: e.recentOut(maxRecent), Missed: e.history.Missed(),
 	}
 	for i, a := range e.accounts {
 		s.Accounts[i] = e.accountLocked(a)

@@ -32,6 +32,9 @@ func (e *Engine) wire(ctx context.Context) error {
 	if err := e.wireChats(); err != nil {
 		return err
 	}
+	if err := e.wireHistory(); err != nil {
+		return err
+	}
 	e.watcher = presence.NewWatcher(presence.WatcherConfig{
 		Subscriber: presenceSubscriber{e}, Logger: e.log, OnChange: e.buddyState,
 	})

@@ -51,12 +51,23 @@ func (e *Engine) incomingMessage(ctx context.Context, m sip.IncomingMessage) int
 			in.MessageID = h.Value
 		}
 	}
-	_, err := e.chats.Receive(in)
+	e.mu.Lock()
+	from := e.callerLocked(m.From.URI)
+	strangers, _ := e.settings.get(SettingStrangers)
+	e.mu.Unlock()
+	const decline = 603
+	if from.blocked || !from.known && strangers == strangersRefuse {
+		return decline
+	}
+	received, err := e.chats.Receive(in)
 	var large *im.TooLargeError
 	var unsupported *im.UnsupportedTypeError
 	switch {
 	case err == nil:
 		e.watcher.PeerSeen(m.From.URI)
+		if received.Shown && !from.known && strangers == strangersAsk {
+			e.ask(RequestMessage, m.From, received.Message.Text, "", nil, nil)
+		}
 		return 200
 	case errors.As(err, &large):
 		return 413

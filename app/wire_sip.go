@@ -28,7 +28,7 @@ func (h sipHandler) IncomingSubscribe(s *sip.ServerSubscription) {
 
 // IncomingRefer implements sip.Handler.
 func (h sipHandler) IncomingRefer(r *sip.ReferRequest) {
-	h.e.spawn(func(ctx context.Context) { _ = r.Reject(ctx, 603) }) // ErrState: the peer was faster
+	h.e.spawn(func(ctx context.Context) { h.e.incomingRefer(ctx, r) })
 }
 
 // AccountChanged implements sip.Handler.

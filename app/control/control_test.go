@@ -103,7 +103,9 @@ func TestVerbs(t *testing.T) {
 			true,
 		},
 		{"hang up nothing", "hangup", nil, "no call", true},
-		{"transfer", "transfer", Args{"call": "1", "address": "x"}, "not available yet", true},
+		{"transfer nothing", "transfer", Args{"call": "1", "address": "x"}, "no call 1", true},
+		{"redial nobody", "redial", nil, "not called anybody", true},
+		{"accept nothing", "request accept", nil, "gone already", true},
 		{"no verb", "fly", nil, "no verb", true},
 		{"no call of that number", "codec", Args{"call": "7", "name": "opus"}, "no call 7", true},
 	}

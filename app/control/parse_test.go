@@ -89,7 +89,7 @@ func TestVerbsAreUnique(t *testing.T) {
 			t.Errorf("verb %q stands twice in the table", v.Name)
 		}
 		seen[v.Name] = true
-		if v.Help == "" || v.run == nil {
+		if v.Help == "" || (v.run == nil) == (v.stream == nil) {
 			t.Errorf("verb %q has no help or does nothing", v.Name)
 		}
 	}

@@ -108,12 +108,15 @@ func (s *session) answer(ctx context.Context, req request) error {
 		s.quit()
 		return err
 	}
-	if req.Verb == "watch" {
-		return s.watch(ctx, req.ID)
-	}
 	v, ok := find(req.Verb)
 	if !ok {
 		return s.send(response{ID: req.ID, Error: &Error{Sentence: "There is no verb " + req.Verb + "."}})
+	}
+	if v.stream != nil {
+		if err := v.stream(ctx, s.engine, req.Args, func(v any) error { return s.sendMore(req.ID, v) }); err != nil {
+			return err
+		}
+		return s.send(response{ID: req.ID})
 	}
 	result, err := v.run(ctx, s.engine, req.Args)
 	if err != nil {
@@ -124,25 +127,6 @@ func (s *session) answer(ctx context.Context, req request) error {
 		return s.send(response{ID: req.ID, Error: asError(err)})
 	}
 	return s.send(response{ID: req.ID, Result: data})
-}
-
-// watch streams the present state, then every event.
-func (s *session) watch(ctx context.Context, id int) error {
-	events := s.engine.Events(ctx)
-	first := struct {
-		Event    string       `json:"event"`
-		At       time.Time    `json:"at"`
-		Snapshot app.Snapshot `json:"snapshot"`
-	}{"snapshot", time.Now(), s.engine.Snapshot()}
-	if err := s.sendMore(id, first); err != nil {
-		return err
-	}
-	for ev := range events {
-		if err := s.sendMore(id, ev); err != nil {
-			return err
-		}
-	}
-	return s.send(response{ID: id})
 }
 
 func (s *session) sendMore(id int, v any) error {

@@ -23,6 +23,8 @@ type Verb struct {
 	Params []Param
 	Help   string
 	run    func(ctx context.Context, e *app.Engine, a Args) (any, error)
+	// stream, in place of run, gives one value after the other until ctx ends or send fails.
+	stream func(ctx context.Context, e *app.Engine, a Args, send func(any) error) error
 }
 
 func need(name string) Param { return Param{Name: name} }
@@ -42,68 +44,17 @@ func find(name string) (Verb, bool) {
 	return Verb{}, false
 }
 
-// Verbs gives the table, in the order help prints it. `run`, `watch` and `quit` are not in it: they
-// are about the instance itself.
+// Verbs gives the table, in the order help prints it. `run` and `quit` are not in it: they are about the
+// instance itself.
 func Verbs() []Verb {
 	var all []Verb
 	for _, part := range [][]Verb{
-		accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), messageVerbs(), systemVerbs(),
+		accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), transferVerbs(), historyVerbs(), messageVerbs(),
+		requestVerbs(), systemVerbs(), streamVerbs(),
 	} {
 		all = append(all, part...)
 	}
 	return all
-}
-
-func accountVerbs() []Verb {
-	return []Verb{
-		{
-			Name: "account add", Help: "add a SIP account; --lan NAME@ needs no server",
-			Params: []Param{
-				need("address"),
-				{Name: "password", Secret: true},
-				flag("password-store"), flag("proxy"), flag("transport"),
-				flag("display"), flag("auth-user"),
-				{Name: "lan", Switch: true},
-			},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				spec := app.AccountSpec{
-					Address: a["address"], Password: a["password"], PasswordStore: a["password-store"],
-					Proxy:     a["proxy"],
-					Transport: a["transport"], DisplayName: a["display"], AuthUser: a["auth-user"],
-				}
-				if a["lan"] != "" {
-					spec.Kind = app.AccountLAN
-				}
-				if err := e.AddAccount(ctx, spec); err != nil {
-					return nil, err
-				}
-				return settled(e.AwaitAccount(ctx, spec.Address))
-			},
-		},
-		{
-			Name: "account list", Help: "the accounts and whether they are registered",
-			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Snapshot().Accounts, nil },
-		},
-		{
-			Name: "account remove", Help: "forget an account and its password", Params: []Param{need("address")},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				return done{}, e.RemoveAccount(ctx, a["address"])
-			},
-		},
-		{
-			Name: "demo", Help: "enter the built-in demo domain, with a buddy that echoes",
-			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return done{}, e.StartDemo(ctx) },
-		},
-	}
-}
-
-// settled makes an account that its server refused the error of the verb that added it. The account
-// stays, so that adding it again with the right password mends it.
-func settled(a app.Account, err error) (any, error) {
-	if err == nil && a.State == app.AccountFailed {
-		return nil, &app.UserError{Sentence: a.Reason, Detail: a.Detail}
-	}
-	return a, err
 }
 
 func buddyVerbs() []Verb {
@@ -151,85 +102,6 @@ func presenceVerbs() []Verb {
 					app.Self
 					Buddies []app.Buddy `json:"buddies"`
 				}{s.Self, s.Buddies}, nil
-			},
-		},
-	}
-}
-
-// onCall makes a verb that acts on one call, by default the only one it can act on.
-func onCall(name, help string, act func(*app.Engine, context.Context, string) error, states ...app.CallState) Verb {
-	return Verb{
-		Name:   name,
-		Help:   help,
-		Params: []Param{may("call")},
-		run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-			id, err := e.PickCall(a["call"], states...)
-			if err != nil {
-				return nil, err
-			}
-			if err := act(e, ctx, id); err != nil {
-				return nil, err
-			}
-			return e.CallByID(id)
-		},
-	}
-}
-
-func callVerbs() []Verb {
-	return []Verb{
-		{
-			Name: "call", Help: "call somebody", Params: []Param{need("address"), flag("from"), {Name: "video", Switch: true}},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				id, err := e.Call(ctx, a["address"], app.CallOptions{Video: a["video"] != "", From: a["from"]})
-				if err != nil {
-					return nil, err
-				}
-				return e.CallByID(id)
-			},
-		},
-		onCall("answer", "take an incoming call", (*app.Engine).Answer, app.CallIncoming),
-		onCall("decline", "refuse an incoming call", (*app.Engine).Decline, app.CallIncoming),
-		onCall("hangup", "end a call", (*app.Engine).Hangup,
-			app.CallEstablished, app.CallHeld, app.CallCalling, app.CallRinging, app.CallIncoming),
-		onCall("hold", "put a call on hold", (*app.Engine).Hold, app.CallEstablished, app.CallHeld),
-		onCall("resume", "take a call off hold", (*app.Engine).Resume, app.CallHeld),
-		onCall(
-			"mute",
-			"send silence",
-			func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, true) },
-			app.CallEstablished,
-			app.CallHeld,
-		),
-		onCall(
-			"unmute",
-			"send sound again",
-			func(e *app.Engine, ctx context.Context, id string) error { return e.Mute(ctx, id, false) },
-			app.CallEstablished,
-			app.CallHeld,
-		),
-		{
-			Name: "calls", Help: "the calls: state, codec, quality, hand-offs",
-			run: func(_ context.Context, e *app.Engine, _ Args) (any, error) { return e.Calls(), nil },
-		},
-		{
-			Name: "codec", Help: "change the codec of a call", Params: []Param{need("call"), need("name")},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				if err := e.Codec(ctx, a["call"], a["name"]); err != nil {
-					return nil, err
-				}
-				return e.CallByID(a["call"])
-			},
-		},
-		{
-			Name: "dtmf", Help: "send tones: 0-9 * # A-D", Params: []Param{need("call"), need("digits")},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				return done{}, e.DTMF(ctx, a["call"], a["digits"])
-			},
-		},
-		{
-			Name: "transfer", Help: "hand a call on to another address", Params: []Param{need("call"), need("address")},
-			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
-				return done{}, e.Transfer(ctx, a["call"], a["address"])
 			},
 		},
 	}
@@ -313,6 +185,10 @@ func systemVerbs() []Verb {
 		{
 			Name: "devices", Help: "microphones and speakers",
 			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return e.Devices(ctx) },
+		},
+		{
+			Name: "diagnostics", Help: "figures for whoever looks into a problem",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return e.Diagnostics(ctx), nil },
 		},
 		{
 			Name: "dismiss", Help: "take a notice away", Params: []Param{need("notice")},

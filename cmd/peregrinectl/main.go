@@ -56,8 +56,6 @@ func run(ctx context.Context, words []string) error {
 	switch words[0] {
 	case "run":
 		return headless(ctx, opt, words[1:])
-	case "watch":
-		return ask(ctx, opt.profile, "watch", nil)
 	case "quit":
 		return ask(ctx, opt.profile, "quit", nil)
 	}
@@ -151,7 +149,6 @@ func help(w io.Writer) error {
 	for _, v := range control.Verbs() {
 		line(v.Usage(), v.Help)
 	}
-	line("watch", "print the present state, then events")
 	line("quit", "end the running instance")
 	_, err := io.WriteString(w, b.String())
 	return err
