@@ -81,9 +81,13 @@ func (l *Lab) startServers(ctx context.Context) error {
 	if err := l.startDNS(ctx); err != nil {
 		return err
 	}
+	ca, err := newAuthority(l.Core().dir("tls"))
+	if err != nil {
+		return err
+	}
 	results := make(chan error, 2)
 	for _, domain := range []Domain{Info, Enst} {
-		go func() { results <- l.startKamailio(ctx, domain) }()
+		go func() { results <- l.startKamailio(ctx, domain, ca) }()
 	}
 	return firstError(<-results, <-results)
 }
@@ -123,10 +127,19 @@ func (l *Lab) controlSocket(domain Domain) string {
 	return filepath.Join(recordDir, l.cfg.Prefix+domain.Name+".sock")
 }
 
-func (l *Lab) startKamailio(ctx context.Context, domain Domain) error {
+func (l *Lab) startKamailio(ctx context.Context, domain Domain, ca *authority) error {
 	dir, socket := l.kamailioDir(domain), l.controlSocket(domain)
-	config := filepath.Join(dir, "kamailio.cfg")
-	data := map[string]any{"Name": domain.Name, "IP": domain.IP, "Socket": socket, "Debug": l.cfg.Debug}
+	config, secure := filepath.Join(dir, "kamailio.cfg"), filepath.Join(dir, "tls.cfg")
+	certificate, key, err := ca.server(domain.Name)
+	if err != nil {
+		return err
+	}
+	if err := fill("tls.cfg.tmpl", secure, map[string]any{"Certificate": certificate, "Key": key}); err != nil {
+		return err
+	}
+	data := map[string]any{
+		"Name": domain.Name, "IP": domain.IP, "Socket": socket, "Debug": l.cfg.Debug, "TLS": secure,
+	}
 	if err := fill("kamailio.cfg.tmpl", config, data); err != nil {
 		return err
 	}
