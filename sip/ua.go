@@ -134,7 +134,7 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 	}
 	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
 	u.tp = transport.New(transport.Config{
-		Logger: u.log, Network: cfg.Network, Malformed: u.malformed, Receive: u.tx.receive, Refused: u.tx.refused,
+		Logger: u.log, Network: cfg.Network, Parse: newParser(), Malformed: u.malformed, Receive: u.tx.receive, Refused: u.tx.refused,
 	})
 	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.validate, &u.dropped
 	u.inbox = newMessageInbox(u)
