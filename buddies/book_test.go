@@ -93,6 +93,36 @@ func TestAddUpdateRemove(t *testing.T) {
 	}
 }
 
+// TestLamps: the two lamp flags are read as people write them, written as elements, and cost nothing else in the file.
+func TestLamps(t *testing.T) {
+	const file = `<?xml version="1.0" encoding="UTF-8"?>
+<buddies xmlns="urn:peregrine:buddies:1" version="1">
+  <buddy x="1">
+    <name>Bob</name><!-- desk -->
+    <address>sip:bob@info.test</address>
+    <watch-lamp>YES</watch-lamp>
+    <other>kept</other>
+  </buddy>
+</buddies>
+`
+	b, path := open(t, file)
+	bob := b.List()[0]
+	if !bob.WatchLamp || bob.ShareLamp {
+		t.Fatalf("read %+v", bob)
+	}
+	bob.ShareLamp = true
+	must(t, b.Update(t.Context(), bob))
+	want := strings.Replace(file, "<other>kept</other>\n", "<other>kept</other>\n    <share-lamp>true</share-lamp>\n", 1)
+	if got := get(t, path); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	bob.WatchLamp, bob.ShareLamp = false, false
+	must(t, b.Update(t.Context(), bob))
+	if got, want := get(t, path), strings.Replace(file, "    <watch-lamp>YES</watch-lamp>\n", "", 1); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	ctx := t.Context()
 	b, _ := open(t, "")

@@ -16,6 +16,8 @@ type Buddy struct {
 	Group     string  // may be empty
 	Note      string  // the user's own note about the person; may be empty
 	Favourite bool
+	WatchLamp bool // show whether this person's line is in use
+	ShareLamp bool // this person may see whether ours is
 }
 
 // Bounds of the texts of a buddy, in bytes.
@@ -37,7 +39,7 @@ func (b Buddy) normal() Buddy {
 // Equal reports whether two buddies are the same in every field.
 func (b Buddy) Equal(o Buddy) bool {
 	return b.Address.String() == o.Address.String() && b.Name == o.Name && b.Group == o.Group && b.Note == o.Note &&
-		b.Favourite == o.Favourite
+		b.Favourite == o.Favourite && b.WatchLamp == o.WatchLamp && b.ShareLamp == o.ShareLamp
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(legal(s)), " ") }
@@ -127,10 +129,16 @@ func readBuddy(n *node) (Buddy, bool) {
 	if err != nil || u.IsZero() {
 		return Buddy{}, false
 	}
-	b := Buddy{Address: u, Name: field("name"), Group: field("group"), Note: field("note")}
-	switch strings.ToLower(field("favourite")) {
-	case "true", "1", "yes":
-		b.Favourite = true
+	flag := func(name string) bool {
+		switch strings.ToLower(field(name)) {
+		case "true", "1", "yes":
+			return true
+		}
+		return false
+	}
+	b := Buddy{
+		Address: u, Name: field("name"), Group: field("group"), Note: field("note"),
+		Favourite: flag("favourite"), WatchLamp: flag("watch-lamp"), ShareLamp: flag("share-lamp"),
 	}
 	return b.normal(), true
 }
@@ -215,6 +223,8 @@ func (n *node) setFields(base, want Buddy) {
 	set("address", base.Address.String(), want.Address.String())
 	set("group", base.Group, want.Group)
 	set("favourite", flag(base.Favourite), flag(want.Favourite))
+	set("watch-lamp", flag(base.WatchLamp), flag(want.WatchLamp))
+	set("share-lamp", flag(base.ShareLamp), flag(want.ShareLamp))
 	set("note", base.Note, want.Note)
 }
 

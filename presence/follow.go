@@ -407,14 +407,14 @@ func (w *Follower[S]) notified(b *buddy[S], now time.Time, ev event[S]) {
 // askAgain refreshes a subscription whose documents have a gap: the NOTIFY that follows is complete. A notifier cannot
 // make us send more than one such SUBSCRIBE every minGap.
 func (w *Follower[S]) askAgain(b *buddy[S], now time.Time) {
-	b.gap = false
+	b.gap, b.checkLimit = false, refreshTime
 	if at := b.provoked.Add(minGap); now.Before(at) {
 		if b.due.IsZero() || at.Before(b.due) {
-			b.due = at
+			b.due, b.provoked = at, at
 		}
 		return
 	}
-	b.provoked, b.checkLimit = now, refreshTime
+	b.provoked = now
 	if b.checking {
 		b.again = true
 		return
