@@ -31,6 +31,14 @@ func (h sipHandler) IncomingRefer(r *sip.ReferRequest) {
 	h.e.spawn(func(ctx context.Context) { h.e.incomingRefer(ctx, r) })
 }
 
+// IncomingNotify implements sip.Handler.
+func (h sipHandler) IncomingNotify(sip.UnsolicitedNotify) int { return 200 }
+
+// Suspect implements sip.Handler.
+func (h sipHandler) Suspect(s sip.Suspect) {
+	h.e.log.Info("request past the server dropped", "account", s.Account.ID(), "method", s.Method, "remote", s.Remote)
+}
+
 // AccountChanged implements sip.Handler.
 func (h sipHandler) AccountChanged(a *sip.Account) { h.e.accountChanged(a) }
 

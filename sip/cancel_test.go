@@ -32,7 +32,9 @@ func TestCancelWhileAnswering(t *testing.T) {
 	bubble(t, ms, func(t *testing.T, l *lab) {
 		u, p, media, answered := slowAnswer(t, l)
 		const to = "To: <sip:alice@10.0.0.1>"
-		p.request("10.0.0.1:5060", "INVITE sip:alice@10.0.0.1", "i", "v=0\r\no=bob\r\n", inviteLines("1", "INVITE", to)...)
+		// Of a real size: who has not proven to receive anything gets three times its bytes, no more.
+		offer := "v=0\r\no=bob\r\n" + strings.Repeat("a=more\r\n", 100)
+		p.request("10.0.0.1:5060", "INVITE sip:alice@10.0.0.1", "i", offer, inviteLines("1", "INVITE", to)...)
 		tag := tagIn(p.await("SIP/2.0 180").field("To"))
 		p.request("10.0.0.1:5060", "CANCEL sip:alice@10.0.0.1", "i", "", inviteLines("1", "CANCEL", to)...)
 		if got := tagIn(p.next("SIP/2.0 200").field("To")); got != tag {

@@ -231,6 +231,7 @@ type dialogs struct {
 	mu        sync.Mutex
 	m         map[dialogKey]owner
 	strangers int // ServerSubscriptions in m
+	homes     homes
 }
 
 func (t *dialogs) add(k dialogKey, o owner) bool {
@@ -241,6 +242,7 @@ func (t *dialogs) add(k dialogKey, o owner) bool {
 		return false
 	}
 	t.m[k] = o
+	t.homes.add(k)
 	if stranger {
 		t.strangers++
 	}
@@ -248,6 +250,7 @@ func (t *dialogs) add(k dialogKey, o owner) bool {
 }
 
 func (t *dialogs) remove(k dialogKey) {
+	defer t.homes.remove(k)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, stranger := t.m[k].(*ServerSubscription); stranger {

@@ -6,6 +6,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -30,15 +31,19 @@ func (u *UA) dispatch(in *inbound) {
 	switch in.req.Method {
 	case sipmsg.INVITE:
 		u.incomingInvite(in)
+		u.settle(in)
 	case sipmsg.MESSAGE:
 		u.inbox.put(in)
 	case sipmsg.SUBSCRIBE:
 		u.incomingSubscribe(in)
+		u.settle(in)
+	case sipmsg.NOTIFY:
+		u.unsolicited(in)
 	case sipmsg.OPTIONS:
 		u.answerOptions(in)
 	case sipmsg.ACK:
 		u.dropped.Add(1)
-	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE, sipmsg.NOTIFY:
+	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE:
 		u.answer(in, 481)
 	case sipmsg.REFER:
 		u.answer(in, 403) // a referral outside a call: nobody is asked to dial for strangers
@@ -48,18 +53,35 @@ func (u *UA) dispatch(in *inbound) {
 }
 
 func (u *UA) dispatchInside(in *inbound, tag string) {
-	o := u.dialogs.find(in.req.CallID().Value(), tag)
+	k := dialogKey{in.req.CallID().Value(), tag}
+	o := u.dialogs.find(k.callID, k.localTag)
 	switch {
 	case o == nil && in.req.Method == sipmsg.ACK:
 		u.dropped.Add(1)
 	case o == nil:
 		u.answer(in, 481) // RFC 3261 12.2.2
-	case !o.deliver(in):
-		u.dropped.Add(1)
-		if in.req.Method != sipmsg.ACK {
-			u.answer(in, 503, Header{"Retry-After", "5"})
-		}
+	case in.req.Method == sipmsg.ACK && !u.guard.mayAck(in, k, o):
+	case in.doubt != certain:
+		u.secondHand(in, k, o)
+	default:
+		u.deliver(in, o)
 	}
+}
+
+func (u *UA) deliver(in *inbound, o owner) {
+	if o.deliver(in) {
+		return
+	}
+	u.dropped.Add(1)
+	if in.req.Method != sipmsg.ACK {
+		u.answer(in, 503, Header{"Retry-After", "5"})
+	}
+}
+
+// settle writes down where a dialog that in has made is.
+func (u *UA) settle(in *inbound) {
+	u.dialogs.homes.note(dialogKey{in.req.CallID().Value(), in.tx.tag},
+		resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote})
 }
 
 // understood checks Require (RFC 3261 8.2.2.3) and the coding of the body (8.2.3).
@@ -115,6 +137,9 @@ func (u *UA) allowEvents() string { return strings.Join(u.cfg.EventPackages, ", 
 // accountFor finds the account a request is for: by our unguessable Contact, then by the address of
 // record in Request-URI or To; a LAN account by its user name at one of our addresses.
 func (u *UA) accountFor(in *inbound) *Account {
+	if in.account != nil { // the shield has looked already
+		return in.account
+	}
 	target, err := uri.Parse(in.req.Recipient.String())
 	if err != nil {
 		return nil

@@ -23,6 +23,7 @@ type IncomingMessage struct {
 	CSeq        uint32
 	Date        time.Time // Date header; zero when absent
 	Remote      string    // address and port of the last hop
+	Origin      Origin    // where it came from, as the shield saw it; in a call as the call
 	Headers     []Header  // all of them, in order, as received
 }
 
@@ -129,6 +130,7 @@ func readMessage(a *Account, in *inbound) IncomingMessage {
 	m := IncomingMessage{
 		Account: a, From: party(req, "From"), To: party(req, "To"), ContentType: headerValue(req, "Content-Type"),
 		Body: req.Body(), CallID: req.CallID().Value(), CSeq: req.CSeq().SeqNo, Remote: in.remote.String(),
+		Origin: in.origin,
 	}
 	if m.ContentType == "" {
 		m.ContentType = "text/plain"

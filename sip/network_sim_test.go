@@ -93,6 +93,8 @@ type phone struct {
 	messages []IncomingMessage
 	subs     []*ServerSubscription
 	accounts []string
+	notifies []UnsolicitedNotify
+	suspects []Suspect
 	onCall   func(c *Call)
 	onMsg    func(m IncomingMessage) (int, string)
 	onSub    func(s *ServerSubscription)
@@ -137,6 +139,19 @@ func (p *phone) IncomingRefer(r *ReferRequest) {
 	if f != nil {
 		f(r)
 	}
+}
+
+func (p *phone) IncomingNotify(n UnsolicitedNotify) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notifies = append(p.notifies, n)
+	return 200
+}
+
+func (p *phone) Suspect(s Suspect) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.suspects = append(p.suspects, s)
 }
 
 func (p *phone) AccountChanged(a *Account) {

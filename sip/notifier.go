@@ -112,6 +112,9 @@ func askedFor(req *sipmsg.Request) time.Duration {
 // Account gives the account that was subscribed to.
 func (s *ServerSubscription) Account() *Account { return s.account }
 
+// Origin tells where the subscriber's request came from, as the shield saw it.
+func (s *ServerSubscription) Origin() Origin { return s.in.origin }
+
 // From gives the subscriber.
 func (s *ServerSubscription) From() uri.Address { return s.d.remote }
 

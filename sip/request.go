@@ -140,6 +140,7 @@ func (u *UA) start(ctx context.Context, e exchange, t resolve.Target) (*clientTx
 			h, req = h2, u.complete(e, h2)
 		}
 	}
+	u.guard.spoke(req, h.target)
 	tx, err := u.tx.start(req, h.conn)
 	if err != nil {
 		return nil, h, err

@@ -51,7 +51,7 @@ func TestHangupWhileThereIsNoNetwork(t *testing.T) {
 		must(t, c.Hangup(ctx))
 		time.Sleep(5 * time.Second)
 		alice.host.SetAddrs("10.3.0.1")
-		time.Sleep(2 * time.Second)
+		time.Sleep(4 * time.Second) // with the time it takes to find that nobody answers at the old address
 		if got := bob.call(0).EndCause().Reason; got != EndedByPeer {
 			t.Errorf("the BYE was not sent when the network came back: %v", got)
 		}

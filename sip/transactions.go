@@ -33,6 +33,7 @@ type transactions struct {
 	request func(in *inbound)                       // a new request, or an ACK for a 2xx; must not block
 	stray   func(*sipmsg.Response)                  // a 2xx to INVITE that matches no transaction
 	check   func(in *inbound) (code int, drop bool) // malformed requests; code 0: well formed
+	guard   *guard                                  // who may make a transaction
 	dropped *atomic.Uint64                          // messages
 
 	mu      sync.Mutex
@@ -54,6 +55,10 @@ type inbound struct {
 	tx     *serverTx // nil for an ACK
 	conn   transport.Conn
 	remote netip.AddrPort
+
+	account *Account // of a request outside dialogs: whom it is for; nil: nobody
+	origin  Origin   // of the same: where it came from
+	doubt   doubt    // of a request inside one: what it waits for
 }
 
 // clientTx is a request of ours under way.
@@ -250,11 +255,13 @@ func returnPath(in *inbound) transport.Conn {
 }
 
 func (t *transactions) receiveAck(in *inbound) {
-	if s := t.find(in.req, sipmsg.INVITE); s != nil {
-		if s.answered()/100 != 2 {
-			_ = s.Receive(in.req) // its only error is for a method this is not
+	if s := t.find(in.req, sipmsg.INVITE); s != nil && s.answered()/100 != 2 {
+		if !t.guard.sameHop(in, s) {
+			t.guard.spoofed.Add(1)
 			return
 		}
+		_ = s.Receive(in.req) // its only error is for a method this is not
+		return
 	}
 	t.request(in)
 }
@@ -262,10 +269,18 @@ func (t *transactions) receiveAck(in *inbound) {
 // receiveCancel answers CANCEL, and its INVITE with 487 if nothing else was faster (RFC 3261 9.2).
 func (t *transactions) receiveCancel(in *inbound) {
 	s := t.find(in.req, sipmsg.INVITE)
-	if s == nil {
-		t.answerStateless(in, 481) // RFC 3261 9.2
-		return
+	switch {
+	case s == nil:
+		t.guard.strayCancel(in)
+	case !t.guard.sameHop(in, s):
+		t.guard.foreignCancel(in, s)
+	default:
+		t.cancel(in, s)
 	}
+}
+
+// cancel obeys a CANCEL.
+func (t *transactions) cancel(in *inbound, s *serverTx) {
 	res := sipmsg.NewResponseFromRequest(in.req, 200, ReasonPhrase(200), nil)
 	if tagOf(in.req.To()) == "" {
 		setTag(res, s.tag)
@@ -290,15 +305,21 @@ func (t *transactions) receiveNew(in *inbound) {
 		t.answerStateless(in, 400)
 		return
 	}
-	size := len(in.req.String())
-	t.mu.Lock()
-	if s := t.servers[key]; s != nil {
-		t.mu.Unlock()
-		_ = s.Receive(in.req) // a retransmission
+	if t.repeat(in, key) {
 		return
 	}
-	if len(t.servers) >= maxTransactions || t.held+size > maxHeld {
+	place := t.guard.admit(in)
+	if place.release == nil {
+		if place.code != 0 {
+			t.answerStateless(in, place.code, refusal())
+		}
+		return
+	}
+	size := len(in.req.String())
+	t.mu.Lock()
+	if t.servers[key] != nil || len(t.servers) >= maxTransactions || t.held+size > maxHeld {
 		t.mu.Unlock()
+		place.release()
 		t.dropped.Add(1)
 		return
 	}
@@ -314,6 +335,7 @@ func (t *transactions) receiveNew(in *inbound) {
 	}
 	t.mu.Unlock()
 	s.OnTerminate(func(string, error) {
+		place.release()
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.servers, key)
@@ -363,12 +385,15 @@ func (t *transactions) find(req *sipmsg.Request, method sipmsg.RequestMethod) *s
 }
 
 // answerStateless sends a response that no transaction will repeat; never to an ACK.
-func (t *transactions) answerStateless(in *inbound, code int) {
+func (t *transactions) answerStateless(in *inbound, code int, extra ...Header) {
 	if in.req.Method == sipmsg.ACK || in.req.Via() == nil {
 		t.dropped.Add(1)
 		return
 	}
 	res := sipmsg.NewResponseFromRequest(in.req, code, ReasonPhrase(code), nil)
+	for _, h := range extra {
+		res.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))
+	}
 	_ = in.conn.WriteMsg(res) // the request comes again if this is lost
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/peregrine-softphone/peregrine/sip/digest"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/shield"
 	"github.com/peregrine-softphone/peregrine/sip/transport"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -53,6 +54,7 @@ type Config struct {
 	MessageTypes  []string      // content types named in the Accept header of a 415 to MESSAGE; nil: text/plain
 	RingTime      time.Duration // how long a call rings before it is given up, both ways; 0: 3 min
 	Handler       Handler       // required
+	Shield        shield.Policy // who may ring; the zero value is on (SetShield changes it later)
 }
 
 // Handler takes what comes in. Its methods may block for a while and may call anything of this package
@@ -69,6 +71,12 @@ type Handler interface {
 	// IncomingRefer must Accept or Reject r within 30 s: the peer of a call wants us to call somebody else. Runs on a
 	// fresh goroutine.
 	IncomingRefer(r *ReferRequest)
+	// IncomingNotify answers a NOTIFY outside any dialog, of an account's own server, with a status code: that
+	// voice messages wait (RFC 3842 has it so; many PBXs send it unasked). Runs on a fresh goroutine.
+	IncomingNotify(n UnsolicitedNotify) (code int)
+	// Suspect tells of a request that was dropped in silence although it named an address that only an account's server
+	// should know: the user may have a second server to trust. A few a minute at most. Runs on a fresh goroutine.
+	Suspect(s Suspect)
 	// AccountChanged tells that State of a changed. Calls for one account come in order.
 	AccountChanged(a *Account)
 }
@@ -82,6 +90,7 @@ type UA struct {
 	auth    digest.Cache
 	bad     badTargets
 	dialogs dialogs
+	guard   *guard
 	inbox   *messageInbox
 	ready   chan struct{}
 
@@ -133,10 +142,13 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 		calls: map[*Call]struct{}{}, tx: newTransactions(),
 	}
 	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
+	u.guard = newGuard(u, cfg.Shield)
 	u.tp = transport.New(transport.Config{
-		Logger: u.log, Network: cfg.Network, Parse: newParser(), Malformed: u.malformed, Receive: u.tx.receive, Refused: u.tx.refused,
+		Logger: u.log, Network: cfg.Network, Parse: newParser(), Receive: u.tx.receive, Refused: u.tx.refused,
+		Malformed: u.guard.malformed, Admit: u.guard.Admit,
 	})
-	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.validate, &u.dropped
+	u.tx.request, u.tx.stray, u.tx.check, u.tx.dropped = u.dispatch, u.stray, u.guard.screen, &u.dropped
+	u.tx.guard = u.guard
 	u.inbox = newMessageInbox(u)
 	return u, nil
 }
@@ -328,6 +340,7 @@ func (u *UA) Calls() []*Call {
 func (u *UA) NetworkChanged(_ context.Context) {
 	u.bad.forget()
 	u.tp.DropStale()
+	u.guard.onLink.forget()
 	for _, c := range u.Calls() {
 		c.networkChanged()
 	}
@@ -341,6 +354,8 @@ type Stats struct {
 	Dialogs      int
 	Calls        int
 	Transactions int
+	Silenced     uint64 // packets of strangers and scanners that got no answer
+	Limited      uint64 // times that a source, or all together, asked too much
 }
 
 // Stats reads the counters.
@@ -353,5 +368,6 @@ func (u *UA) Stats() Stats {
 	return Stats{
 		Junk: tp.Junk, Dropped: u.dropped.Load(), Oversized: tp.Oversized,
 		Dialogs: u.dialogs.size(), Calls: calls, Transactions: clients + servers,
+		Silenced: u.guard.silenced.Load(), Limited: u.guard.limited.Load(),
 	}
 }

@@ -13,6 +13,7 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "sip/uri"},
 	{dir: "sip/digest"},
 	{dir: "sip/session"},
+	{dir: "sip/shield", own: []string{"sip/uri"}},
 	{dir: "sip/resolve", own: []string{"sip/uri"}, third: []string{"github.com/miekg/dns", "golang.org/x/net/idna"}},
 	{dir: "sip/trust"},
 	{dir: "sip/trace"},
@@ -21,7 +22,7 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
-		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
+		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{

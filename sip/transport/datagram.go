@@ -84,6 +84,9 @@ func (l *Layer) datagram(data []byte, remote netip.AddrPort) {
 		} // else a keep-alive (RFC 5626 3.5), which wants no answer on UDP
 		return
 	}
+	if !l.cfg.Admit(remote, false, data) {
+		return
+	}
 	msg, err := l.cfg.Parse(data)
 	if err != nil {
 		l.junk.Add(1)

@@ -218,6 +218,9 @@ func (f *flow) take(in *framer) bool {
 
 // message takes one whole message.
 func (f *flow) message(raw []byte) bool {
+	if !f.l.cfg.Admit(f.key.remote, true, raw) {
+		return false
+	}
 	msg, err := f.l.cfg.Parse(raw)
 	if err != nil {
 		f.l.junk.Add(1)

@@ -58,6 +58,9 @@ type Config struct {
 	Malformed func(raw []byte, remote netip.AddrPort) (answer []byte, to netip.AddrPort)
 	// Receive takes a message; required.
 	Receive func(Received)
+	// Admit decides about a datagram, or a whole message of a stream, before it is parsed; false drops it, and closes the
+	// stream. nil: all are parsed. It must not block.
+	Admit func(remote netip.AddrPort, stream bool, raw []byte) bool
 	// Refused takes the beginning of a datagram of ours that met a closed port; nil: nobody wants to know.
 	Refused func([]byte)
 }
@@ -101,6 +104,9 @@ func New(cfg Config) *Layer {
 	}
 	if cfg.Malformed == nil {
 		cfg.Malformed = func([]byte, netip.AddrPort) ([]byte, netip.AddrPort) { return nil, netip.AddrPort{} }
+	}
+	if cfg.Admit == nil {
+		cfg.Admit = func(netip.AddrPort, bool, []byte) bool { return true }
 	}
 	if cfg.Refused == nil {
 		cfg.Refused = func([]byte) {}
