@@ -197,8 +197,9 @@ func FuzzReceive(f *testing.F) {
 		f.Fatal(err)
 	}
 	u.inbox.start()
+	parse := newParser()
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		msg, err := sipmsg.ParseMessage(data)
+		msg, err := parse(data)
 		if err != nil || !transport.LooksLikeSIP(data) {
 			return
 		}

@@ -17,12 +17,13 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "sip/resolve", own: []string{"sip/uri"}, third: []string{"github.com/miekg/dns", "golang.org/x/net/idna"}},
 	{dir: "sip/trust"},
 	{dir: "sip/trace"},
+	{dir: "sip/syntax"},
 	{
 		dir: "sip/transport", own: []string{"sip/resolve", "sip/trust", "sip/trace"},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
-		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace"},
+		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace", "sip/syntax"},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
@@ -65,6 +66,7 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{dir: "cmd", own: []string{"app", "server"}, third: []string{"*"}},
 	{dir: ".", own: []string{"app", "assets"}, third: []string{"fyne.io/fyne/v2"}},
 	{dir: "internal/netsim"},
+	{dir: "internal/testca"},
 	{dir: "internal/atomicfile", third: []string{"golang.org/x/sys"}},
 	{dir: "internal/archtest"},
 	{dir: "internal/desktop", own: []string{"internal/lab"}},
@@ -90,7 +92,7 @@ var owners = []owner{ //nolint:gochecknoglobals // a table
 }
 
 // testPackages are the module's own folders that any test may import besides what its package may.
-var testPackages = []string{"internal/netsim", "internal/lab"} //nolint:gochecknoglobals // a table
+var testPackages = []string{"internal/netsim", "internal/testca", "internal/lab"} //nolint:gochecknoglobals // a table
 
 // uiThread is the one file that crosses into the GUI's thread.
 const uiThread = "app/ui/bind.go"
