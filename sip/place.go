@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxHomes bounds the addresses of one dialog: those of a peer that moves and of the proxies on the way.
-	maxHomes = 4
+	// maxPlaces bounds the addresses of one dialog: those of a peer that moves and of the proxies on the way.
+	maxPlaces = 4
 	// maxParked bounds the requests of one dialog that wait for a second opinion.
 	maxParked = 4
 	// warySpan is how long nobody is asked again after a second opinion that said no.
@@ -97,9 +97,9 @@ func (h *homes) settle(p *home, t resolve.Target) {
 		h.at[a]++
 	}
 	p.addrs = slices.Insert(p.addrs, 0, a)
-	for len(p.addrs) > maxHomes {
-		h.left(p.addrs[maxHomes])
-		p.addrs = p.addrs[:maxHomes]
+	for len(p.addrs) > maxPlaces {
+		h.left(p.addrs[maxPlaces])
+		p.addrs = p.addrs[:maxPlaces]
 	}
 }
 
