@@ -265,6 +265,7 @@ func (e *Engine) stopAccount(ctx context.Context, a *account) {
 	a.sip, a.leave = nil, nil
 	e.mu.Unlock()
 	e.mover.accountStopped(a.id())
+	e.forgetMailbox(a)
 	if running != nil {
 		if err := e.ua.RemoveAccount(ctx, a.id()); err != nil {
 			e.log.InfoContext(ctx, "account not un-registered", "account", a.id(), "err", err)
@@ -296,6 +297,7 @@ func (e *Engine) accountChanged(s *sip.Account) {
 	e.emit(Event{Kind: EventAccount, Account: &out})
 	e.changedLocked()
 	e.mu.Unlock()
+	e.watchMailbox(a, out.State)
 	if found {
 		e.mover.accountStarted(a)
 	}

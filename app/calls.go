@@ -397,5 +397,6 @@ func (e *Engine) emitCallLocked(c *call) {
 	out := c.rec
 	out.HandOffs = slices.Clone(c.rec.HandOffs)
 	e.emit(Event{Kind: EventCall, Call: &out})
+	e.showLampLocked()
 	e.changedLocked()
 }

@@ -47,16 +47,18 @@ type Engine struct {
 	log  *slog.Logger
 	lock *os.File
 
-	secrets *secrets
-	book    *buddies.Book
-	chats   *im.Sessions
-	history *history.Store
-	watcher *presence.Watcher
-	agent   *presence.Agent
-	ua      *sip.UA
-	mover   *mover
-	ringer  *ringer
-	news    *chatNews
+	secrets   *secrets
+	book      *buddies.Book
+	chats     *im.Sessions
+	history   *history.Store
+	watcher   *presence.Watcher
+	agent     *presence.Agent
+	lamps     *lamps
+	voicemail *voicemail
+	ua        *sip.UA
+	mover     *mover
+	ringer    *ringer
+	news      *chatNews
 
 	work    chan func(context.Context) // what Run carries out on goroutines of their own
 	ended   chan struct{}              // closed when Run returns
@@ -201,15 +203,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	p.start(p.work, "quality", e.measure)
 	watcherDone := p.start(p.presence, "watcher", e.watcher.Run)
 	agentDone := p.start(p.presence, "presence agent", e.agent.Run)
+	lampsDone := p.start(p.presence, "lamps", e.lamps.run)
+	mailDone := p.start(p.presence, "voicemail", e.voicemail.follower.Run)
 	p.tasks.Go(func() { e.startUp(p.work) })
 
 	err := e.loop(ctx, p)
 	close(e.closing)
-	// Nobody waits longer for a network that does not answer than these four have bounds for.
+	// Nobody waits longer for a network that does not answer than these have bounds for.
 	p.stopPresence()
 	e.hangUpAll(p.work)
 	<-watcherDone
 	<-agentDone
+	<-lampsDone
+	<-mailDone
 	p.stopServe() // the UA ends its subscriptions and registrations
 	<-uaDone
 	return err

@@ -40,7 +40,7 @@ func (e *Engine) networkState(s mobility.NetworkState) {
 	e.changedLocked()
 	e.mu.Unlock()
 	if s.Up {
-		e.watcher.RetryAll()
+		e.retrySubscriptions()
 		e.chats.NetworkBack()
 	}
 }

@@ -95,9 +95,8 @@ func (m *mover) step(ctx context.Context, timer *time.Timer, ev mobility.Event) 
 		case mobility.Probe:
 			m.probe(ctx, a.To)
 		case mobility.RefreshPresence:
-			if !refreshed { // the agent and the watcher serve all accounts
-				m.e.agent.Refresh()
-				m.e.watcher.Refresh()
+			if !refreshed { // they serve all accounts
+				m.e.refreshSubscriptions()
 				refreshed = true
 			}
 		case mobility.RetryOutbox:

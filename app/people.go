@@ -15,7 +15,8 @@ import (
 type person struct {
 	buddy buddies.Buddy
 	state presence.State
-	order int // place in buddies.xml
+	lamp  Lamp // of one whose lamp is watched
+	order int  // place in buddies.xml
 }
 
 // shownName is what the person is called, never empty.
@@ -58,8 +59,11 @@ func (e *Engine) watchBuddies() {
 		if !known {
 			p.state = presence.State{Status: presence.Unknown}
 		}
-		changed := !known || p.buddy.Name != b.Name || p.buddy.Group != b.Group
+		changed := !known || !p.buddy.Equal(b)
 		p.buddy, p.order = b, i
+		if !b.WatchLamp || p.lamp == "" {
+			p.lamp = LampUnknown
+		}
 		e.people[key] = p
 		added = append(added, p)
 		if changed && e.running {
@@ -75,12 +79,16 @@ func (e *Engine) watchBuddies() {
 		removed = append(removed, added...)
 		added = nil
 		for key, p := range e.people {
-			p.state = presence.State{Status: presence.Unknown}
+			p.state, p.lamp = presence.State{Status: presence.Unknown}, LampUnknown
 			e.people[key] = p
 		}
 	}
+	reauthorize := e.lamps.followLocked(e.people, able)
 	e.changedLocked()
 	e.mu.Unlock()
+	if reauthorize {
+		e.lamps.notifier.Reauthorize()
+	}
 	for _, p := range removed {
 		e.watcher.Unwatch(p.buddy.Address)
 	}
@@ -104,6 +112,7 @@ func (e *Engine) buddyState(target uri.URI, s presence.State) {
 	e.mu.Unlock()
 	if came {
 		e.chats.RetryWaiting(target)
+		e.lamps.follower.PeerSeen(target)
 	}
 }
 
@@ -116,10 +125,14 @@ func (e *Engine) emitBuddyLocked(p person) {
 }
 
 func buddyOut(p person) Buddy {
-	return Buddy{
+	out := Buddy{
 		Address: p.buddy.Address.String(), Name: p.shownName(), Group: p.buddy.Group, Status: Presence(p.state.Status),
-		Note: p.state.Note, Since: p.state.Since, Reason: p.state.Reason,
+		Note: p.state.Note, Since: p.state.Since, Reason: p.state.Reason, Shared: p.buddy.ShareLamp,
 	}
+	if p.buddy.WatchLamp {
+		out.Lamp = p.lamp
+	}
+	return out
 }
 
 // buddiesLocked describes the buddies in the order of the file. The caller holds e.mu.
@@ -219,6 +232,7 @@ func (e *Engine) showPresence() {
 		self := e.selfLocked()
 		e.emit(Event{Kind: EventSelf, Self: &self})
 	}
+	e.showLampLocked()
 	e.changedLocked()
 	e.mu.Unlock()
 	if !same {

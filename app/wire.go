@@ -9,7 +9,6 @@ import (
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
 	"github.com/peregrine-softphone/peregrine/mobility"
-	"github.com/peregrine-softphone/peregrine/presence"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -35,16 +34,11 @@ func (e *Engine) wire(ctx context.Context) error {
 	if err := e.wireHistory(); err != nil {
 		return err
 	}
-	e.watcher = presence.NewWatcher(presence.WatcherConfig{
-		Subscriber: presenceSubscriber{e}, Logger: e.log, OnChange: e.buddyState,
-	})
-	e.agent = presence.NewAgent(presence.AgentConfig{
-		Logger: e.log, OnSubscribed: e.watcher.PeerSubscribed, OnWatchers: e.changed,
-	})
+	e.wirePresence()
 	var err error
 	e.ua, err = sip.New(ctx, sip.Config{
 		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(ctx),
-		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: []string{eventPresence},
+		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: eventPackages(),
 		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},
 	})
 	if err != nil {

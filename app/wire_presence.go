@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/presence"
+	"github.com/peregrine-softphone/peregrine/presence/dialoginfo"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -14,26 +15,37 @@ const (
 	eventPresence = "presence"             // RFC 3856
 	typePIDF      = "application/pidf+xml" // RFC 3863
 
-	// presenceExpires is how long our subscriptions ask to live: RFC 3856 6.4's default. With edge
-	// agents a peer that vanished is found out by other means; shorter only costs traffic.
-	presenceExpires = time.Hour
+	// subscriptionTime is how long our subscriptions ask to live: the default of RFC 3856 6.4 and RFC 4235 3.4. With
+	// edge agents a peer that vanished is found out by other means; shorter only costs traffic.
+	subscriptionTime = time.Hour
 )
 
-// presenceSubscriber lets the watcher subscribe by the account that fits each buddy.
-type presenceSubscriber struct{ e *Engine }
+// eventSubscriber subscribes to one event package by the account that fits each buddy.
+type eventSubscriber struct {
+	e      *Engine
+	event  string
+	accept []string
+}
 
-var _ presence.Subscriber = presenceSubscriber{}
+var _ presence.Subscriber = eventSubscriber{}
 
 // Subscribe implements presence.Subscriber.
-func (p presenceSubscriber) Subscribe(
+func (p eventSubscriber) Subscribe(
 	ctx context.Context, target uri.URI, onNotify func(presence.Notification),
 ) (presence.Subscription, error) {
 	account, err := p.e.accountFor(target)
 	if err != nil {
 		return nil, err
 	}
+	return subscribe(ctx, account, target, p.event, p.accept, onNotify)
+}
+
+func subscribe(
+	ctx context.Context, account *sip.Account, target uri.URI, event string, accept []string,
+	onNotify func(presence.Notification),
+) (presence.Subscription, error) {
 	s, err := account.Subscribe(ctx, sip.SubscribeRequest{
-		Target: target, Event: eventPresence, Accept: []string{typePIDF}, Expires: presenceExpires,
+		Target: target, Event: event, Accept: accept, Expires: subscriptionTime,
 		OnNotify: func(n sip.Notify) {
 			onNotify(presence.Notification{
 				State: presence.SubState(n.State), Reason: n.Reason, RetryAfter: n.RetryAfter,
@@ -83,6 +95,48 @@ func (i incomingSubscription) Notify(ctx context.Context, n presence.Notificatio
 
 func (i incomingSubscription) OnRefresh(f func(expires time.Duration)) { i.s.OnRefresh(f) }
 func (i incomingSubscription) OnEnd(f func(reason string))             { i.s.OnEnd(f) }
+
+// wirePresence makes the parts that follow others and show the user to them.
+func (e *Engine) wirePresence() {
+	e.lamps, e.voicemail = newLamps(e), newVoicemail(e)
+	e.watcher = presence.NewWatcher(presence.WatcherConfig{
+		Subscriber: eventSubscriber{e, eventPresence, []string{typePIDF}}, Logger: e.log, OnChange: e.buddyState,
+	})
+	e.agent = presence.NewAgent(presence.AgentConfig{
+		Logger: e.log, OnWatchers: e.changed, OnSubscribed: func(from uri.URI) {
+			e.watcher.PeerSubscribed(from)
+			e.lamps.follower.PeerSubscribed(from) // who follows us may have just begun to share a lamp
+		},
+	})
+}
+
+// eventPackages are what others may subscribe to.
+func eventPackages() []string { return []string{eventPresence, dialoginfo.Event} }
+
+// incomingSubscribe gives a subscription to whoever serves its event.
+func (e *Engine) incomingSubscribe(ctx context.Context, s *sip.ServerSubscription) {
+	if s.Event() == dialoginfo.Event {
+		e.lamps.notifier.Handle(ctx, incomingSubscription{s})
+		return
+	}
+	e.agent.Handle(ctx, incomingSubscription{s})
+}
+
+// refreshSubscriptions tells that our address has changed.
+func (e *Engine) refreshSubscriptions() {
+	e.agent.Refresh()
+	e.watcher.Refresh()
+	e.lamps.notifier.Refresh()
+	e.lamps.follower.Refresh()
+	e.voicemail.follower.Refresh()
+}
+
+// retrySubscriptions tells that the network is back.
+func (e *Engine) retrySubscriptions() {
+	e.watcher.RetryAll()
+	e.lamps.follower.RetryAll()
+	e.voicemail.follower.RetryAll()
+}
 
 // refused turns an answer of the other side into the error package presence tells apart.
 func refused(err error) error {

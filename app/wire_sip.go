@@ -23,7 +23,7 @@ func (h sipHandler) IncomingMessage(ctx context.Context, m sip.IncomingMessage) 
 
 // IncomingSubscribe implements sip.Handler.
 func (h sipHandler) IncomingSubscribe(s *sip.ServerSubscription) {
-	h.e.spawn(func(ctx context.Context) { h.e.agent.Handle(ctx, incomingSubscription{s}) })
+	h.e.spawn(func(ctx context.Context) { h.e.incomingSubscribe(ctx, s) })
 }
 
 // IncomingRefer implements sip.Handler.

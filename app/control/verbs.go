@@ -79,6 +79,17 @@ func buddyVerbs() []Verb {
 				return done{}, e.RemoveBuddy(ctx, a["address"])
 			},
 		},
+		{
+			Name:   "buddy lamp",
+			Help:   "busy lamp of a buddy: watch theirs, share ours, both, or off",
+			Params: []Param{need("address"), need("mode")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := setLamp(ctx, e, a["address"], a["mode"]); err != nil {
+					return nil, err
+				}
+				return e.Buddy(a["address"])
+			},
+		},
 	}
 }
 
@@ -225,4 +236,20 @@ func settingOf(ctx context.Context, e *app.Engine, key string) (any, error) {
 		Key   string `json:"key"`
 		Value string `json:"value"`
 	}{key, v}, nil
+}
+
+// setLamp carries out a word of the verb "buddy lamp".
+func setLamp(ctx context.Context, e *app.Engine, address, mode string) error {
+	switch mode {
+	case "watch":
+		return e.SetLamp(ctx, address, true, false)
+	case "share":
+		return e.SetLamp(ctx, address, false, true)
+	case "both":
+		return e.SetLamp(ctx, address, true, true)
+	case "off":
+		return e.SetLamp(ctx, address, false, false)
+	default:
+		return &app.UserError{Sentence: "A lamp can be watch, share, both or off, not \"" + mode + "\"."}
+	}
 }
