@@ -7,6 +7,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/syntax"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -48,8 +49,16 @@ func (u *UA) dispatch(in *inbound) {
 	case sipmsg.REFER:
 		u.answer(in, 403) // a referral outside a call: nobody is asked to dial for strangers
 	default:
-		u.answer(in, 405, Header{"Allow", allowed}) // RFC 3261 8.2.1
+		u.answer(in, unserved(in.req.Method), Header{"Allow", allowed}) // RFC 3261 8.2.1
 	}
+}
+
+// unserved is the answer to a method we do not serve: 405 for one of SIP, 501 for any other (RFC 3261 21.5.2).
+func unserved(method sipmsg.RequestMethod) int {
+	if syntax.Recognized(string(method)) {
+		return 405
+	}
+	return 501
 }
 
 func (u *UA) dispatchInside(in *inbound, tag string) {

@@ -18,7 +18,7 @@ func TestOutOfDialogAnswers(t *testing.T) {
 		{"options", "OPTIONS sip:alice@10.0.0.1", "OPTIONS", nil, "200", "Allow", allowed},
 		{"options to the host", "OPTIONS sip:10.0.0.1", "OPTIONS", nil, "200", "Accept", "application/sdp, text/plain"},
 		{"options to a stranger", "OPTIONS sip:zoe@10.0.0.1", "OPTIONS", nil, "404", "", ""},
-		{"unknown method", "DANCE sip:alice@10.0.0.1", "DANCE", nil, "405", "Allow", allowed},
+		{"unknown method", "DANCE sip:alice@10.0.0.1", "DANCE", nil, "501", "Allow", allowed},
 		{"register here", "REGISTER sip:10.0.0.1", "REGISTER", nil, "405", "Allow", allowed},
 		{"bye to nothing", "BYE sip:alice@10.0.0.1", "BYE", nil, "481", "", ""},
 		{"bye in an unknown dialog", "BYE sip:alice@10.0.0.1", "BYE", []string{"To: <sip:alice@10.0.0.1>;tag=none"}, "481", "", ""},

@@ -94,7 +94,7 @@ func (u *URI) parseHostPort(s string) error {
 		if end < 0 {
 			return ErrHost
 		}
-		host = s[1:end]
+		host = twoColons(s[1:end])
 		ip, err := netip.ParseAddr(host)
 		if err != nil || !ip.Is6() || !zoneOK(ip.Zone()) {
 			return ErrHost
@@ -122,6 +122,15 @@ func (u *URI) parseHostPort(s string) error {
 	}
 	u.Port = int(n)
 	return nil
+}
+
+// twoColons mends the third colon that the grammar of RFC 3261 lets stand before an embedded IPv4 address: RFC 5118
+// 4.10 asks to tolerate it.
+func twoColons(host string) string {
+	if i := strings.Index(host, ":::"); i >= 0 && strings.IndexByte(host[i:], '.') > 0 {
+		return host[:i] + host[i+1:]
+	}
+	return host
 }
 
 // validHostname accepts what resolvers accept: letters, digits, "-", ".", the "_" of real-world names, and any
