@@ -2,14 +2,13 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/session"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -130,18 +129,23 @@ type Call struct {
 	observer func(*Call)
 	info     func(contentType string, body []byte) int
 	hungUp   bool
-	offering bool                   // an offer of ours is open (RFC 3264 4: one at a time)
-	taking   bool                   // an offer of the peer's is open
+	offers   session.Offers
+	callee   session.Callee         // of an incoming call
+	open     bool                   // the first offer of an incoming call is not through yet
 	acks     map[uint32]*awaitedAck // our 2xx that have no ACK yet, by CSeq
 	lastAck  map[ackKey]func()      // sends the ACK for a 2xx again
 	keys     []dialogKey
-	refresh  *time.Timer // RFC 4028, when the refreshing falls to us; nil: it does not
-	half     *dialog     // of our INVITE: what forks branch off
-	// answerSDP is the answer taken for the open offer, and answerTag the fork it came from.
+	timer    sessionTimer
+	half     *dialog  // of our INVITE: what forks branch off
+	earlies  []*early // the early dialogs of our INVITE, in the order they began
+	secure   bool     // the last way to the peer was encrypted
+	// answerSDP is the early description taken, and answerTag the fork it came from.
 	answerTag string
 	answerSDP []byte
 
-	in *inbound // the INVITE of an incoming call
+	in          *inbound // the INVITE of an incoming call
+	provisional provisional
+	earlyBody   []byte // the description that went out before the 2xx
 
 	transfers transfers
 }
@@ -162,7 +166,7 @@ func (u *UA) newCall(a *Account, d *dialog, state CallState) *Call {
 		ua: u, account: a, id: d.callID, incoming: state == Incoming, started: time.Now(), state: state, d: d,
 		remote: d.remote, inbox: newLoop(), notices: newLoop(), done: make(chan struct{}), hang: make(chan struct{}),
 		moved: make(chan struct{}, 1), mine: make(chan struct{}, 1), half: d,
-		acks: map[uint32]*awaitedAck{}, lastAck: map[ackKey]func(){},
+		acks: map[uint32]*awaitedAck{}, lastAck: map[ackKey]func(){}, timer: newSessionTimer(),
 	}
 }
 
@@ -242,8 +246,32 @@ func (c *Call) EndCause() EndCause {
 // Done is closed when the call has ended.
 func (c *Call) Done() <-chan struct{} { return c.done }
 
-// SetObserver makes f be called after each change of state, one call at a time, in order. A call that has
-// ended before is told of too.
+// Secure tells whether the signalling to our next hop is encrypted (TLS). Only a sips target promises that for the
+// whole way.
+func (c *Call) Secure() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.secure
+}
+
+// noteWay remembers how the peer was reached last.
+func (c *Call) noteWay(h hop) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secure = h.target.Transport == "tls" || h.target.Transport == "wss"
+}
+
+// Allows tells whether the peer takes a method: by its Allow header, or, as long as it has sent none, by what every
+// peer must take (RFC 3261 8.1.1, 20.5).
+func (c *Call) Allows(method string) bool {
+	c.mu.Lock()
+	d := c.d
+	c.mu.Unlock()
+	return d.allows(method)
+}
+
+// SetObserver makes f be called after each change of state and of EarlySound, one call at a time, in order. A call
+// that has ended before is told of too.
 func (c *Call) SetObserver(f func(*Call)) {
 	c.mu.Lock()
 	c.observer = f
@@ -299,7 +327,7 @@ func (c *Call) retire(linger time.Duration) {
 	c.ua.mu.Lock()
 	delete(c.ua.calls, c)
 	c.ua.mu.Unlock()
-	c.stopSessionTimer()
+	c.timerEvent(session.CallOver, 0)
 	c.ua.wg.Go(func() {
 		select {
 		case <-time.After(linger):
@@ -321,99 +349,16 @@ func (c *Call) retire(linger time.Duration) {
 
 func (c *Call) owner() *Account { return c.account }
 
-// finish hangs up for the end of the UA or account.
-func (c *Call) finish(ctx context.Context) {
-	_ = c.Hangup(ctx) // it has ended, one way or another
-	c.goodbyes.Wait(ctx)
-}
-
-// Hangup ends the call in any state: it cancels, declines (603) or sends BYE. The state is Ended at once;
-// Hangup returns when the BYE is answered or ctx ends.
-func (c *Call) Hangup(ctx context.Context) error {
-	c.mu.Lock()
-	state := c.state
-	if (state == Calling || state == Ringing) && !c.hungUp {
-		c.hungUp = true
-		close(c.hang)
-	}
-	d := c.d
-	c.mu.Unlock()
-	switch state {
-	case Calling, Ringing:
-		c.setState(Ended, EndCause{Reason: EndedLocally}) // the INVITE's goroutine cancels it
-		return nil
-	case Incoming:
-		return c.Decline(ctx, 603)
-	case Established:
-		if !c.setState(Ended, EndCause{Reason: EndedLocally}) {
-			return nil
-		}
-		sent := make(chan struct{})
-		c.background(&c.goodbyes, func() { c.sayBye(d); close(sent) })
-		select {
-		case <-sent:
-		case <-ctx.Done():
-		}
-		return nil
-	case Ended:
-		return nil
-	}
-	return nil
-}
-
-// sayBye sends BYE and waits for the answer. A callee first waits for the ACK of its 2xx (RFC 3261 15).
-func (c *Call) sayBye(d *dialog) {
-	c.mu.Lock()
-	var waits []*awaitedAck
-	for _, w := range c.acks {
-		waits = append(waits, w)
-	}
-	c.mu.Unlock()
-	for _, w := range waits {
-		select {
-		case <-w.over:
-		case <-c.ua.life.Done():
-			return
-		}
-	}
-	if err := c.bye(c.ua.life, d); err != nil {
-		c.ua.log.Info("BYE not answered", "call_id", c.id, "err", err)
-	}
-}
-
-// insist repeats a goodbye while there is no network, or a proxy is being restarted, for 64*T1: a phone between two
-// networks must not leave the peer talking to nobody.
-func (c *Call) insist(send func() error) error {
-	const pause = time.Second
-	give := time.Now().Add(cancelTimeout)
-	for {
-		err := send()
-		passing := errors.Is(err, ErrTransport) || errors.Is(err, ErrPortClosed)
-		if !passing || time.Now().After(give) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-c.ua.life.Done():
-			return err
-		}
-	}
-}
-
-func (c *Call) bye(ctx context.Context, d *dialog) error {
-	return c.insist(func() error {
-		res, _, err := c.ua.roundTrip(ctx, c.inDialog(d, sipmsg.BYE, "", nil))
-		return final(res, err)
-	})
-}
-
 // inDialog makes an exchange for a request inside a dialog.
 func (c *Call) inDialog(d *dialog, method sipmsg.RequestMethod, contentType string, body []byte) exchange {
 	return exchange{account: c.account, next: d.nextHop(), inDialog: true, build: func(h hop) *sipmsg.Request {
 		req := d.request(method, d.nextSeq())
 		if method == sipmsg.INVITE || method == sipmsg.UPDATE {
+			// No Allow and no more than that: the peer knows them, and a re-INVITE must fit a datagram (RFC 3261 18.1.1).
 			req.AppendHeader(c.account.contactHeader(h))
-			req.AppendHeader(sipmsg.NewHeader("Allow", allowed))
+			for _, x := range c.sessionHeaders(false) {
+				req.AppendHeader(sipmsg.NewHeader(x.Name, x.Value))
+			}
 		}
 		if body != nil {
 			req.AppendHeader(contentTypeHeader(contentType))
@@ -457,36 +402,4 @@ func (c *Call) networkChanged() {
 	case c.moved <- struct{}{}:
 	default:
 	}
-}
-
-// endWith ends the call for an error.
-func (c *Call) endWith(err error) {
-	var s *StatusError
-	switch {
-	case errors.As(err, &s) && (s.Code == 408 || s.Code == 487):
-		c.setState(Ended, EndCause{Reason: EndedNoAnswer, Err: err})
-	case errors.As(err, &s):
-		c.setState(Ended, EndCause{Reason: EndedRefused, Err: err})
-	case errors.Is(err, ErrNoAnswer):
-		c.setState(Ended, EndCause{Reason: EndedNoAnswer, Err: err})
-	default:
-		c.setState(Ended, EndCause{Reason: EndedFailed, Err: err})
-	}
-}
-
-// reasonText reads the text of a Reason header and whether it says "answered elsewhere" (RFC 3326 2).
-func reasonText(msg sipmsg.Message) (text string, elsewhere bool) {
-	v := headerValue(msg, "Reason")
-	protocol, params, _ := strings.Cut(v, ";")
-	bySIP := strings.EqualFold(strings.TrimSpace(protocol), "SIP")
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		switch {
-		case strings.EqualFold(name, "text"):
-			text = strings.Trim(value, `"`)
-		case bySIP && strings.EqualFold(name, "cause") && strings.TrimSpace(value) == "200":
-			elsewhere = true
-		}
-	}
-	return text, elsewhere
 }

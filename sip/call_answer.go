@@ -8,6 +8,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/session"
 	"github.com/peregrine-softphone/peregrine/sip/transport"
 )
 
@@ -23,7 +24,7 @@ type ackKey struct {
 // answered takes the 2xx that makes the call.
 func (c *Call) answered(out outcome) {
 	res, seq := out.res, out.res.CSeq().SeqNo
-	d := out.d.fork(res)
+	d := c.confirm(out.d, res)
 	c.mu.Lock()
 	hung := c.hungUp
 	if !hung {
@@ -39,6 +40,7 @@ func (c *Call) answered(out outcome) {
 		c.refuseAnswer(out.d, out.tx, res)
 		return
 	}
+	c.noteWay(out.h)
 	body, err := c.describe(res)
 	c.acknowledge(d, seq, out.tx.req, body)
 	if err == nil && !c.options.NoOffer {
@@ -55,34 +57,28 @@ func (c *Call) answered(out outcome) {
 	}
 }
 
-// describe makes the answer for an offer that came in a 2xx.
+// describe makes the answer for an offer that came in a 2xx, nil when it has gone with a PRACK.
 func (c *Call) describe(res *sipmsg.Response) ([]byte, error) {
 	if !c.options.NoOffer {
 		return nil, nil
 	}
+	tag := tagOf(res.To())
+	c.mu.Lock()
+	e, current := c.earlyOf(tag), c.answerTag == tag
+	c.mu.Unlock()
+	if e != nil && e.agreed {
+		if current {
+			return nil, nil
+		}
+		_, err := c.media.Answer(e.sdp) // another phone's offer was answered since
+		return nil, err
+	}
 	if bodyType(res) != sdpType || len(res.Body()) == 0 {
 		return nil, fmt.Errorf("2xx without an offer")
 	}
+	c.stepOffer(session.Receive)
+	defer c.stepOffer(session.Answer)
 	return c.media.Answer(res.Body())
-}
-
-// takeAnswer gives early media to the media session, the first only.
-func (c *Call) takeAnswer(tag string, sdp []byte) {
-	c.mu.Lock()
-	first := c.answerSDP == nil
-	if first {
-		c.answerTag, c.answerSDP = tag, sdp
-	}
-	c.mu.Unlock()
-	if !first {
-		return
-	}
-	if err := c.media.Accept(sdp); err != nil {
-		c.ua.log.Info("early media not understood", "call_id", c.id, "err", err)
-		c.mu.Lock()
-		c.answerSDP = nil // the final answer gets its own chance
-		c.mu.Unlock()
-	}
 }
 
 // takeFinalAnswer gives the answer in a 2xx to the media session, unless it is the one taken before.
@@ -92,10 +88,15 @@ func (c *Call) takeFinalAnswer(res *sipmsg.Response) error {
 	c.mu.Lock()
 	early, tag := c.answerSDP, c.answerTag
 	c.answerSDP, c.answerTag = nil, ""
+	fork := c.earlyOf(tagOf(res.To()))
 	c.mu.Unlock()
+	defer c.stepOffer(session.Answered)
 	if len(sdp) == 0 || bodyType(res) != sdpType {
-		if early != nil && tag == tagOf(res.To()) {
+		switch {
+		case early != nil && tag == tagOf(res.To()):
 			return nil
+		case fork != nil && fork.sdp != nil: // its answer was kept, but another phone was heard
+			return c.media.Accept(fork.sdp)
 		}
 		return fmt.Errorf("2xx without an answer")
 	}
@@ -187,7 +188,7 @@ func (c *Call) refuseAnswer(half *dialog, tx *clientTx, res *sipmsg.Response) {
 	if full {
 		return
 	}
-	d := half.fork(res)
+	d := c.confirm(half, res)
 	c.acknowledge(d, res.CSeq().SeqNo, tx.req, nil)
 	c.background(&c.goodbyes, func() {
 		if err := c.bye(c.ua.life, d); err != nil {
@@ -212,7 +213,6 @@ type awaitedAck struct {
 	over     chan struct{}        // closed when the ACK came or the wait ended
 	got      chan *sipmsg.Request // one ACK
 	isAnswer bool                 // our 2xx had an offer, the ACK brings the answer
-	holds    bool                 // the peer's offer counts as open until the ACK
 }
 
 // await2xx sends our 2xx again and again until its ACK comes (RFC 3261 13.3.1.4): every T1, doubling to
@@ -246,8 +246,8 @@ func (c *Call) await2xx(tx *serverTx, res *sipmsg.Response, w *awaitedAck, seq u
 }
 
 // expectAck registers a 2xx before it is sent.
-func (c *Call) expectAck(seq uint32, isAnswer, holds bool) *awaitedAck {
-	w := &awaitedAck{over: make(chan struct{}), got: make(chan *sipmsg.Request, 1), isAnswer: isAnswer, holds: holds}
+func (c *Call) expectAck(seq uint32, isAnswer bool) *awaitedAck {
+	w := &awaitedAck{over: make(chan struct{}), got: make(chan *sipmsg.Request, 1), isAnswer: isAnswer}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acks[seq] = w

@@ -1,23 +1,13 @@
 package sip
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
-)
 
-const (
-	// maxGlare bounds the tries of a re-INVITE that meets 491.
-	maxGlare = 5
-	// minSession is the least session interval (RFC 4028 4).
-	minSession = 90 * time.Second
-	// refreshTimeout bounds a session refresh.
-	refreshTimeout = 40 * time.Second
+	"github.com/peregrine-softphone/peregrine/sip/session"
 )
 
 // deliver takes a request inside the dialog. Runs on a socket's reader.
@@ -31,23 +21,19 @@ func (c *Call) deliver(in *inbound) bool {
 
 // handle answers a request inside the dialog, on the call's goroutine.
 //
-//	             | before the 2xx            | Established          | Ended
-//	BYE          | 200, Ended (incoming: 487)| 200, Ended           | 481
-//	INVITE       | 500 Retry-After           | 200, 488, 491, 500   | 481
-//	UPDATE       | 200 without, 500 with SDP | 200, 488, 491        | 481
-//	INFO, OPTIONS, MESSAGE | answered        | answered             | 481
-//	REFER        | 491                       | 202 or refused       | 481
+//	             | before the 2xx                   | Established          | Ended
+//	BYE          | 200, Ended (incoming: 487)       | 200, Ended           | 481
+//	INVITE       | 491 ours, 500 theirs             | 200, 422, 488, 491, 500 | 481
+//	UPDATE       | as Established, once the first offer has its answer; else 500, 491 | 200, 422, 488, 491, 500 | 481
+//	PRACK        | 200 for the response that waits for one, else 481 | same    | 481
+//	INFO, OPTIONS, MESSAGE | answered               | answered             | 481
+//	REFER        | 491                              | 202 or refused       | 481
 //	NOTIFY       | of a referral of ours, in any state: answered
-//	other        | 405                       | 405                  | 481
+//	other        | 405                              | 405                  | 481
 func (c *Call) handle(in *inbound) {
-	c.mu.Lock()
-	state, d := c.state, c.d
-	c.mu.Unlock()
-	if state == Incoming && c.in.tx.answered()/100 == 2 {
-		state = Established // the 200 is out; Answer has not come to say so yet
-	}
+	state, d := c.dialogOf(tagOf(in.req.From()))
 	notify := in.req.Method == sipmsg.NOTIFY // a subscription outlives the call it shares the dialog with
-	if state == Ended && !notify || !d.remoteTagIs(tagOf(in.req.From())) {
+	if state == Ended && !notify || d == nil {
 		c.ua.answer(in, 481)
 		return
 	}
@@ -60,6 +46,8 @@ func (c *Call) handle(in *inbound) {
 		c.peerBye(in)
 	case sipmsg.INVITE, sipmsg.UPDATE:
 		c.peerOffer(in, d, state)
+	case sipmsg.PRACK:
+		c.peerPrack(in)
 	case sipmsg.INFO:
 		c.peerInfo(in)
 	case sipmsg.OPTIONS:
@@ -77,13 +65,49 @@ func (c *Call) handle(in *inbound) {
 	}
 }
 
+// dialogOf finds the dialog of a request by the peer's tag: before our INVITE is answered, there may be several. nil:
+// the peer is none of them.
+func (c *Call) dialogOf(tag string) (CallState, *dialog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := c.state
+	if answered := c.callee.State(); state == Incoming && (answered == session.CalleeAnswered || answered == session.Confirmed) {
+		state = Established // the 200 is out; Answer has not come to say so yet
+	}
+	if state == Calling || state == Ringing {
+		if e := c.earlyOf(tag); e != nil {
+			return state, e.d
+		}
+	}
+	if !c.d.remoteTagIs(tag) {
+		return state, nil
+	}
+	return state, c.d
+}
+
+// peerBye ends the call. A BYE before the 2xx, which RFC 3261 15 leaves to callers, ends one early dialog of
+// ours; the call ends with the last.
 func (c *Call) peerBye(in *inbound) {
 	text, _ := reasonText(in.req)
+	if s := c.State(); s == Calling || s == Ringing {
+		c.ua.answer(in, 200)
+		if c.drop(tagOf(in.req.From())) > 0 {
+			return
+		}
+		c.mu.Lock()
+		c.hangUp() // the INVITE is still open: a CANCEL ends it
+		c.mu.Unlock()
+		c.setState(Ended, EndCause{Reason: EndedByPeer, Text: text})
+		return
+	}
+	if c.incoming && c.stepCallee(session.Bye) == session.Refuse {
+		c.setState(Ended, EndCause{Reason: EndedByPeer, Text: text})
+		c.ua.answer(in, 200)
+		_ = c.in.tx.respond(487) // RFC 3261 15.1.2; the caller has left, and nobody minds a failure
+		return
+	}
 	c.setState(Ended, EndCause{Reason: EndedByPeer, Text: text})
 	c.ua.answer(in, 200)
-	if c.incoming && c.in.tx.answered() == 0 { // RFC 3261 15.1.2
-		_ = c.in.tx.respond(487) // the caller has left; nobody minds
-	}
 }
 
 func (c *Call) peerInfo(in *inbound) {
@@ -111,67 +135,103 @@ func (c *Call) peerOffer(in *inbound, d *dialog, state CallState) {
 		c.ua.answer(in, 415, Header{"Accept", sdpType})
 		return
 	}
-	noSession := req.Method == sipmsg.UPDATE && len(req.Body()) == 0 // only refreshes
-	if state != Established && !noSession {
-		c.ua.answer(in, 500, Header{"Retry-After", retryAfter()})
+	if tooShort(req) {
+		c.ua.answer(in, 422, minSE())
 		return
 	}
-	if !noSession {
-		c.mu.Lock()
-		ours, theirs := c.offering, c.taking && !c.onlyAckMissing()
-		if !ours && !theirs {
-			c.taking = true
-		}
-		c.mu.Unlock()
-		switch {
-		case ours:
-			c.ua.answer(in, 491) // glare
-			return
-		case theirs:
-			c.ua.answer(in, 500, Header{"Retry-After", retryAfter()})
-			return
-		}
+	if req.Method == sipmsg.UPDATE && len(req.Body()) == 0 { // only refreshes
+		d.refresh(req)
+		c.acceptOffer(in, nil)
+		return
 	}
-	var body []byte
-	if !noSession {
-		var err error
-		if body, err = c.counter(c.ua.life, req); err != nil {
-			c.ua.log.Info("offer refused", "call_id", c.id, "err", err)
-			c.release()
-			c.ua.answer(in, 488, c.dialogHeaders(in)...)
-			return
-		}
+	if state != Established && !c.earlyUpdate(in) {
+		return
+	}
+	if !c.admitOffer(in) {
+		return
+	}
+	body, err := c.counter(c.ua.life, req)
+	if err != nil {
+		c.ua.log.Info("offer refused", "call_id", c.id, "err", err)
+		c.stepOffer(session.Refused)
+		c.ua.answer(in, 488, c.dialogHeaders(in)...)
+		return
 	}
 	d.refresh(req)
 	c.acceptOffer(in, body)
+}
+
+// earlyUpdate tells whether an offer inside an early dialog may be looked at; if not, it is refused.
+func (c *Call) earlyUpdate(in *inbound) bool {
+	c.mu.Lock()
+	// An INVITE of ours is under way, and its early dialogs share one media session: the one that is heard may change it.
+	elsewhere := !c.incoming && c.answerTag != tagOf(in.req.From())
+	none := c.media == nil
+	c.mu.Unlock()
+	switch {
+	case in.req.Method == sipmsg.INVITE && !c.incoming:
+		c.ua.answer(in, 491) // RFC 3261 14.2
+	case in.req.Method == sipmsg.INVITE, none:
+		c.ua.answer(in, 500, Header{"Retry-After", retryAfter()})
+	case elsewhere:
+		c.ua.answer(in, 491) // RFC 3311 5.2: our own offer is open there
+	default:
+		return true
+	}
+	return false
+}
+
+// admitOffer takes an offer of the peer's if none is open, and otherwise refuses it.
+func (c *Call) admitOffer(in *inbound) bool {
+	switch c.stepOffer(session.Receive) {
+	case session.Go:
+		return true
+	case session.Pending:
+		c.ua.answer(in, 491) // glare
+	case session.Busy, session.Wait, session.Ignore:
+		c.ua.answer(in, 500, Header{"Retry-After", retryAfter()})
+	}
+	return false
+}
+
+func (c *Call) stepOffer(e session.OfferEvent) session.Verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offers.Step(e)
 }
 
 // acceptOffer sends the 200 to a re-INVITE or UPDATE and waits for what it still needs.
 func (c *Call) acceptOffer(in *inbound, body []byte) {
 	res := c.sessionResponse(in, body)
 	seq := in.req.CSeq().SeqNo
+	asks := len(in.req.Body()) == 0
 	if in.req.Method == sipmsg.UPDATE {
-		c.release()
+		if !asks {
+			c.stepOffer(session.Answer)
+		}
 		if err := in.tx.send(res); err != nil {
 			c.ua.log.Debug("200 to UPDATE not sent", "call_id", c.id, "err", err)
 		}
 		c.startSessionTimer(res, true)
 		return
 	}
-	w := c.expectAck(seq, len(in.req.Body()) == 0, len(in.req.Body()) == 0)
+	w := c.expectAck(seq, asks)
+	if asks {
+		c.stepOffer(session.Ask)
+	}
 	if err := in.tx.send(res); err != nil {
 		c.ua.log.Debug("200 to re-INVITE not sent", "call_id", c.id, "err", err)
 		if errors.Is(err, ErrState) { // cancelled: no ACK to wait for
 			c.forgetAck(seq, w)
-			if w.isAnswer {
+			if asks {
 				c.media.Rollback()
 			}
-			c.release()
+			c.stepOffer(session.Refused)
 			return
 		}
 	}
-	if !w.isAnswer {
-		c.release() // offer and answer are through; the ACK only stops the repeats
+	if !asks {
+		c.stepOffer(session.Answer) // offer and answer are through; the ACK only stops the repeats
 	}
 	c.startSessionTimer(res, true)
 	c.background(&c.wg, func() {
@@ -179,296 +239,7 @@ func (c *Call) acceptOffer(in *inbound, body []byte) {
 	})
 }
 
-// onlyAckMissing tells whether the peer's last offer is answered and nothing but the ACK is on its way: who
-// sends a new INVITE has seen our 2xx, and a proxy may have let the two overtake each other. c.mu is held.
-func (c *Call) onlyAckMissing() bool {
-	for _, w := range c.acks {
-		if w.holds && !w.isAnswer {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Call) release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.taking = false
-}
-
 // retryAfter is the pause asked of a peer whose offer came too early (RFC 3261 14.2: 0 to 10 s at random).
 func retryAfter() string {
 	return secondsText(time.Duration(rand.IntN(10)+1) * time.Second) //nolint:gosec // no secret
-}
-
-// Reinvite sends a re-INVITE with a new offer of the media session, from the present address. It
-// returns nil when the peer agreed; a *StatusError when it refused, and the session stays as it was
-// (Rollback); an error wrapping ErrNoAnswer or ErrTransport when nobody answered. None of these ends the
-// call: the caller decides. 491 is tried again by the clock of RFC 3261 14.1. A second Reinvite waits
-// for the first. When ctx ends, the re-INVITE is cancelled.
-func (c *Call) Reinvite(ctx context.Context) error {
-	select {
-	case c.mine <- struct{}{}:
-		defer func() { <-c.mine }()
-	case <-c.done:
-		return ErrEnded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	for try := 1; ; try++ {
-		err := c.reinviteOnce(ctx)
-		var s *StatusError
-		if !errors.As(err, &s) || s.Code != 491 || try >= maxGlare {
-			return err
-		}
-		select {
-		case <-time.After(c.glarePause()):
-		case <-c.done:
-			return ErrEnded
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// glarePause is the wait after a 491: RFC 3261 14.1, in steps of 10 ms.
-func (c *Call) glarePause() time.Duration {
-	const step = 10 * time.Millisecond
-	if c.incoming { // the peer owns the Call-ID
-		return time.Duration(rand.IntN(201)) * step //nolint:gosec // 0 to 2 s, no secret
-	}
-	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*step //nolint:gosec // 2.1 to 4 s, no secret
-}
-
-// claim reserves the right to offer; a peer's offer in hand comes first.
-func (c *Call) claim(ctx context.Context) (*dialog, error) {
-	const look = 20 * time.Millisecond // how long a media session takes to answer an offer
-	for {
-		c.mu.Lock()
-		free := !c.taking && !c.offering
-		if free && c.state == Established {
-			c.offering = true
-			d := c.d
-			c.mu.Unlock()
-			return d, nil
-		}
-		c.mu.Unlock()
-		if _, err := c.established(); err != nil {
-			return nil, err
-		}
-		select {
-		case <-time.After(look):
-		case <-c.done:
-			return nil, ErrEnded
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-func (c *Call) reinviteOnce(ctx context.Context) error {
-	d, err := c.claim(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		c.mu.Lock()
-		c.offering = false
-		c.mu.Unlock()
-	}()
-	offer, err := c.media.Offer(ctx)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMedia, err)
-	}
-	tx, res, err := c.reinviteOffer(ctx, d, offer)
-	if err == nil && !res.IsSuccess() {
-		err = statusError(res)
-	}
-	if err != nil {
-		c.media.Rollback()
-		return err
-	}
-	d.refresh(res)
-	c.acknowledge(d, res.CSeq().SeqNo, tx.req, nil)
-	c.background(&c.wg, func() {
-		c.watchForks(tx, d)
-	})
-	if len(res.Body()) == 0 || bodyType(res) != sdpType {
-		c.media.Rollback()
-		return fmt.Errorf("%w: answer without a session description", ErrMedia)
-	}
-	if err := c.media.Accept(res.Body()); err != nil {
-		return fmt.Errorf("%w: %w", ErrMedia, err)
-	}
-	c.startSessionTimer(res, false)
-	return nil
-}
-
-// reinviteOffer sends the re-INVITE and follows it to its final response.
-func (c *Call) reinviteOffer(ctx context.Context, d *dialog, offer []byte) (*clientTx, *sipmsg.Response, error) {
-	e := c.inDialog(d, sipmsg.INVITE, sdpType, offer)
-	ts, err := c.ua.targets(ctx, e)
-	if err != nil {
-		return nil, nil, err
-	}
-	lastErr := ErrTransport
-	for i, t := range ts {
-		limit := time.Duration(0)
-		if i < len(ts)-1 {
-			limit = silentLimit
-		}
-		for try := 1; ; try++ {
-			tx, h, err := c.ua.start(ctx, e, t)
-			if err != nil {
-				lastErr = err
-				break
-			}
-			res, err := c.follow(ctx, tx, h, d, limit)
-			if err == nil && try < maxAuthTries && c.ua.challenged(e, tx.req, h, res) {
-				continue
-			}
-			if err == nil {
-				return tx, res, nil
-			}
-			lastErr = err
-			break
-		}
-		if ctx.Err() != nil || c.State() == Ended {
-			break
-		}
-	}
-	return nil, nil, lastErr
-}
-
-// follow waits for the final response to a re-INVITE. An INVITE past its first 1xx has no timer of its
-// own, so it ends with ctx, or with the call.
-func (c *Call) follow(
-	ctx context.Context, tx *clientTx, h hop, d *dialog, limit time.Duration,
-) (*sipmsg.Response, error) {
-	var silence <-chan time.Time
-	if limit > 0 {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
-		silence = timer.C
-	}
-	provisional := false
-	// 64*T1 again after the last sign of life: a re-INVITE rings nobody, so a peer that said 100 and then
-	// nothing has gone.
-	quiet := time.NewTimer(cancelTimeout)
-	defer quiet.Stop()
-	for {
-		select {
-		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				return res, nil
-			}
-			provisional, silence = true, nil
-			quiet.Reset(cancelTimeout)
-			continue
-		case <-tx.Done():
-			return nil, tx.failure()
-		case <-tx.broken():
-			tx.Terminate()
-			return nil, fmt.Errorf("%w: connection lost", ErrTransport)
-		case <-silence:
-			tx.Terminate()
-			return nil, fmt.Errorf("%w from %s", ErrNoAnswer, h.target.Addr)
-		case <-quiet.C:
-			c.giveUpReinvite(tx, h, d, provisional)
-			return nil, fmt.Errorf("%w to a re-INVITE", ErrNoAnswer)
-		case <-c.done:
-			c.giveUpReinvite(tx, h, d, provisional)
-			return nil, ErrEnded
-		case <-ctx.Done():
-			c.giveUpReinvite(tx, h, d, provisional)
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// giveUpReinvite cancels a re-INVITE. Should a 2xx come all the same, it is acknowledged: the call goes on.
-func (c *Call) giveUpReinvite(tx *clientTx, h hop, d *dialog, provisional bool) {
-	c.background(&c.wg, func() {
-		if provisional {
-			c.ua.wg.Go(func() { c.sendCancel(tx, h) })
-		}
-		limit := time.NewTimer(cancelTimeout)
-		defer limit.Stop()
-		for {
-			select {
-			case res := <-tx.Responses():
-				if res.IsSuccess() {
-					c.acknowledge(d, res.CSeq().SeqNo, tx.req, nil)
-				}
-				if !res.IsProvisional() {
-					return
-				}
-			case <-tx.Done():
-				return
-			case <-limit.C:
-				tx.Terminate()
-				return
-			case <-c.ua.life.Done():
-				tx.Terminate()
-				return
-			}
-		}
-	})
-}
-
-// sessionExpires answers a Session-Expires (RFC 4028 9): the caller refreshes if it can and leaves us the
-// choice; otherwise we do.
-func sessionExpires(req *sipmsg.Request) []Header {
-	v := headerValue(req, "Session-Expires", "x")
-	interval, ok := seconds(v)
-	if !ok || interval < minSession {
-		return nil
-	}
-	able := false
-	for _, tag := range append(headerList(req, "Supported", "k"), headerList(req, "Require")...) {
-		able = able || strings.EqualFold(tag, "timer")
-	}
-	if strings.Contains(strings.ToLower(v), "refresher=uas") || !able {
-		return []Header{{"Session-Expires", secondsText(interval) + ";refresher=uas"}}
-	}
-	return []Header{{"Session-Expires", secondsText(interval) + ";refresher=uac"}, {"Require", "timer"}}
-}
-
-// startSessionTimer obeys the Session-Expires of a 2xx when the refreshing falls to us: a re-INVITE at half the
-// interval. server tells that the 2xx is ours.
-func (c *Call) startSessionTimer(res *sipmsg.Response, server bool) {
-	v := strings.ToLower(headerValue(res, "Session-Expires", "x"))
-	interval, ok := seconds(v)
-	if !ok {
-		return
-	}
-	c.stopSessionTimer()
-	if interval < minSession || server != strings.Contains(v, "refresher=uas") {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state != Established {
-		return
-	}
-	c.refresh = time.AfterFunc(interval/2, func() {
-		c.background(&c.wg, c.refreshSession)
-	})
-}
-
-func (c *Call) refreshSession() {
-	ctx, cancel := context.WithTimeout(c.ua.life, refreshTimeout)
-	defer cancel()
-	if err := c.Reinvite(ctx); err != nil {
-		c.ua.log.InfoContext(ctx, "session not refreshed", "call_id", c.id, "err", err)
-	}
-}
-
-func (c *Call) stopSessionTimer() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refresh != nil {
-		c.refresh.Stop()
-		c.refresh = nil
-	}
 }

@@ -1,23 +1,19 @@
 package sip
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/session"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
 const (
-	// maxRedirects bounds the targets tried after 3xx responses.
-	maxRedirects = 5
 	// cancelPatience is how long a moved call waits for its CANCEL before it calls again.
 	cancelPatience = 500 * time.Millisecond
 	// cancelTimeout is how long a cancelled INVITE may take to end: 64*T1 (RFC 3261 9.1).
@@ -62,73 +58,41 @@ type outcome struct {
 // dead servers and moves.
 func (c *Call) callOut(to uri.URI) {
 	var offer []byte
-	queue := []uri.URI{to}
-	visited := map[string]bool{to.String(): true}
+	way := newItinerary(to)
 	last := ErrTransport
-	for len(queue) > 0 {
-		target := queue[0]
+	for {
+		next, ok := way.next()
+		if !ok {
+			break
+		}
 		if offer == nil && !c.options.NoOffer {
 			var err error
 			if offer, err = c.media.Offer(c.ua.life); err != nil {
 				c.endWith(fmt.Errorf("%w: %w", ErrMedia, err))
 				return
 			}
+			c.stepOffer(session.Send)
 		}
-		out := c.inviteTarget(target, offer)
+		out := c.inviteTarget(next, offer)
 		switch {
 		case out.hung:
 			return
 		case out.moved: // same target, from the new address, as a new call leg
 			c.media.Rollback()
+			c.stepOffer(session.Refused)
 			offer = nil
 			c.renew(to)
-			continue
+			way.again(next)
 		case out.err != nil:
 			last = out.err
 		case out.res.IsSuccess():
 			c.answered(out)
 			return
-		case out.res.IsRedirection():
-			last = statusError(out.res)
-			fresh := c.redirections(out.res, visited)
-			if len(fresh) == 0 {
-				last = fmt.Errorf("%w: %w", ErrRedirectLoop, last)
-			}
-			queue = append(queue[:1:1], append(fresh, queue[1:]...)...)
 		default:
-			last = statusError(out.res)
-			if out.res.StatusCode >= 600 { // RFC 3261 21.6: no other place will do either
-				queue = queue[:1]
-			}
+			last = way.refused(next, out.res)
 		}
-		queue = queue[1:]
 	}
 	c.endWith(last)
-}
-
-// redirections gives the new targets of a 3xx, best first.
-func (c *Call) redirections(res *sipmsg.Response, visited map[string]bool) []uri.URI {
-	cs := contacts(res)
-	slices.SortStableFunc(cs, func(a, b uri.Address) int { return cmp.Compare(quality(b), quality(a)) })
-	var out []uri.URI
-	for _, t := range cs {
-		key := t.URI.String()
-		if visited[key] || len(visited) > maxRedirects { // the first target is in there too
-			continue
-		}
-		visited[key] = true
-		out = append(out, t.URI)
-	}
-	return out
-}
-
-// quality reads the q of a Contact; absent counts as 1 (RFC 3261 20.10 leaves it open).
-func quality(a uri.Address) float64 {
-	q, err := strconv.ParseFloat(a.Params.Get("q"), 64)
-	if err != nil {
-		return 1
-	}
-	return q
 }
 
 // renew begins a new dialog for a call whose old INVITE was given up.
@@ -138,18 +102,20 @@ func (c *Call) renew(to uri.URI) {
 		return // the old one serves too, with a higher CSeq
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.d, c.half, c.answerTag, c.answerSDP = d, d, "", nil
+	heard := c.answerSDP != nil
+	c.d, c.half, c.earlies, c.answerTag, c.answerSDP = d, d, nil, "", nil
+	c.mu.Unlock()
+	if heard {
+		c.tell()
+	}
 }
 
 // inviteTarget sends INVITE to one Request-URI, by whichever of its servers answers.
-func (c *Call) inviteTarget(target uri.URI, offer []byte) outcome {
+func (c *Call) inviteTarget(to place, offer []byte) outcome {
 	c.mu.Lock()
 	d := c.d
 	c.mu.Unlock()
-	d.mu.Lock()
-	d.target = target
-	d.mu.Unlock()
+	to.aim(d)
 	e := c.inviteExchange(d, offer)
 	ctx, cancel := context.WithCancel(c.ua.life)
 	defer cancel()
@@ -185,7 +151,11 @@ func (c *Call) inviteExchange(d *dialog, offer []byte) exchange {
 		req := d.request(sipmsg.INVITE, d.nextSeq())
 		req.AppendHeader(c.account.contactHeader(h))
 		req.AppendHeader(sipmsg.NewHeader("Allow", allowed))
+		req.AppendHeader(sipmsg.NewHeader("Supported", supported+", 199")) // RFC 6228 5: we listen to 199
 		req.AppendHeader(sipmsg.NewHeader("Accept", sdpType))
+		for _, x := range c.sessionHeaders(true) {
+			req.AppendHeader(sipmsg.NewHeader(x.Name, x.Value))
+		}
 		for _, x := range c.options.Headers {
 			req.AppendHeader(sipmsg.NewHeader(cleanText(x.Name), cleanText(x.Value)))
 		}
@@ -206,24 +176,35 @@ func (c *Call) isHung() bool {
 	}
 }
 
-// inviteServer sends INVITE to one server and answers its challenges.
+// inviteServer sends INVITE to one server and answers its challenges, and its wish for a longer session interval.
 func (c *Call) inviteServer(ctx context.Context, e exchange, d *dialog, t resolve.Target, limit time.Duration) outcome {
 	for try := 1; ; try++ {
 		tx, h, err := c.ua.start(ctx, e, t)
 		if err != nil {
 			return outcome{err: err, d: d, hung: c.isHung()}
 		}
+		c.noteWay(h)
 		out := c.watch(tx, h, d, limit)
-		if out.err == nil && out.res != nil && try < maxAuthTries && c.ua.challenged(e, tx.req, h, out.res) {
+		if out.err != nil || out.res == nil {
+			return out
+		}
+		if c.lengthen(out.res) || try < maxAuthTries && c.ua.challenged(e, tx.req, h, out.res) {
 			continue
 		}
 		return out
 	}
 }
 
+// attempt is one INVITE transaction under way.
+type attempt struct {
+	c       *Call
+	machine session.Caller
+	out     outcome
+}
+
 // watch follows one INVITE transaction until its final response, or until it is given up.
 func (c *Call) watch(tx *clientTx, h hop, d *dialog, limit time.Duration) outcome {
-	out := outcome{tx: tx, h: h, d: d}
+	a := &attempt{c: c, out: outcome{tx: tx, h: h, d: d}}
 	var silence <-chan time.Time
 	if limit > 0 {
 		timer := time.NewTimer(limit)
@@ -233,53 +214,88 @@ func (c *Call) watch(tx *clientTx, h hop, d *dialog, limit time.Duration) outcom
 	ring := time.NewTimer(time.Until(c.started.Add(c.ua.cfg.RingTime)))
 	defer ring.Stop()
 	broken := tx.broken()
-	provisional := false
 	for {
+		var event session.CallerEvent
+		var res *sipmsg.Response
 		select {
-		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				out.res = res
-				return out
-			}
-			provisional, silence = true, nil
-			c.progress(res)
+		case res = <-tx.Responses():
+			event = session.Judge(res.StatusCode, tagOf(res.To()) != "")
 		case <-tx.Done():
-			out.err = tx.failure()
-			return out
+			event = session.TimedOut
 		case <-broken:
-			if !provisional {
-				tx.Terminate()
-				out.err = fmt.Errorf("%w: connection lost", ErrTransport)
-				return out
-			}
-			broken = nil // the answer may come over a new connection (RFC 3261 18.2.2)
+			event, broken = session.Lost, nil
 		case <-silence:
-			tx.Terminate()
-			out.err = fmt.Errorf("%w from %s", ErrNoAnswer, h.target.Addr)
-			return out
+			event, silence = session.Silent, nil
 		case <-ring.C:
-			c.giveUp(tx, h, d, provisional)
-			out.err = fmt.Errorf("%w within %s", ErrNoAnswer, c.ua.cfg.RingTime)
-			out.hung = true
-			c.endWith(out.err)
-			return out
+			event = session.RingOver
 		case <-c.hang:
-			c.giveUp(tx, h, d, provisional)
-			out.hung = true
-			return out
+			event = session.HungUp
 		case <-c.moved:
 			src, err := c.ua.cfg.Network.Source(h.target.Addr)
 			if err != nil || src == h.local.Addr() {
 				continue // no way out yet: the next change tells; or still the same address
 			}
-			c.awaitCancel(c.giveUp(tx, h, d, provisional))
-			out.moved = true
-			return out
+			event = session.Moved
 		case <-c.ua.life.Done():
-			tx.Terminate()
-			out.err, out.hung = ErrClosed, true
-			return out
+			event = session.ShutDown
 		}
+		if a.happen(event, res) {
+			return a.out
+		}
+	}
+}
+
+// happen does what an event asks for; true ends the watch.
+func (a *attempt) happen(event session.CallerEvent, res *sipmsg.Response) bool {
+	c, out := a.c, &a.out
+	switch do := a.machine.Step(event); do {
+	case session.Nothing:
+		return false
+	case session.Ring, session.Branch:
+		if err := c.progress(out.d, res); err != nil {
+			a.machine.Step(session.HungUp)
+			out.err, out.hung = err, true
+			c.endWith(err)
+			a.leave(true)
+			return true
+		}
+		return false
+	case session.Prune:
+		c.prune(out.d, res)
+		return false
+	case session.Take, session.Report:
+		out.res = res
+	case session.Fail:
+		out.err = out.tx.failure()
+	case session.Drop:
+		out.tx.Terminate()
+		out.err = fmt.Errorf("%w from %s", ErrNoAnswer, out.h.target.Addr)
+		if event == session.Lost {
+			out.err = fmt.Errorf("%w: connection lost", ErrTransport)
+		}
+	case session.Cancel, session.CancelLater:
+		a.giveUp(event, do == session.Cancel)
+	case session.Abandon, session.Goodbye: // the latter only when given up
+		out.tx.Terminate()
+		out.err, out.hung = ErrClosed, true
+	}
+	return true
+}
+
+// giveUp leaves an INVITE for a reason.
+func (a *attempt) giveUp(why session.CallerEvent, now bool) {
+	c, out := a.c, &a.out
+	cancelled := a.leave(now)
+	switch why { //nolint:exhaustive // the table has a CANCEL for these three
+	case session.Moved:
+		c.awaitCancel(cancelled)
+		out.moved = true
+	case session.RingOver:
+		out.err = fmt.Errorf("%w within %s", ErrNoAnswer, c.ua.cfg.RingTime)
+		out.hung = true
+		c.endWith(out.err)
+	default:
+		out.hung = true
 	}
 }
 
@@ -293,31 +309,20 @@ func (c *Call) awaitCancel(cancelled <-chan struct{}) {
 	}
 }
 
-// progress takes a provisional response.
-func (c *Call) progress(res *sipmsg.Response) {
-	if res.StatusCode == 100 {
-		return
-	}
-	c.setState(Ringing, EndCause{})
-	if tagOf(res.To()) == "" || len(res.Body()) == 0 || bodyType(res) != sdpType || c.options.NoOffer {
-		return
-	}
-	c.takeAnswer(tagOf(res.To()), res.Body())
-}
-
-// giveUp cancels an INVITE and sees it to its end in the background. The result is closed when the CANCEL is
+// leave cancels an INVITE and sees it to its end in the background. The result is closed when the CANCEL is
 // answered, or was not sent.
-func (c *Call) giveUp(tx *clientTx, h hop, d *dialog, provisional bool) <-chan struct{} {
+func (a *attempt) leave(now bool) <-chan struct{} {
 	cancelled := make(chan struct{})
-	c.background(&c.goodbyes, func() {
-		c.settle(tx, h, d, provisional, cancelled)
+	a.c.background(&a.c.goodbyes, func() {
+		a.settle(now, cancelled)
 	})
 	return cancelled
 }
 
 // settle waits for the end of an INVITE we no longer want. RFC 3261 9.1: CANCEL only after a provisional
 // response; if the 2xx was faster, the call is ended by BYE.
-func (c *Call) settle(tx *clientTx, h hop, d *dialog, provisional bool, cancelled chan struct{}) {
+func (a *attempt) settle(now bool, cancelled chan struct{}) {
+	c, tx := a.c, a.out.tx
 	sent := false
 	cancel := func() {
 		if sent {
@@ -326,10 +331,10 @@ func (c *Call) settle(tx *clientTx, h hop, d *dialog, provisional bool, cancelle
 		sent = true
 		c.ua.wg.Go(func() {
 			defer close(cancelled)
-			c.sendCancel(tx, h)
+			c.sendCancel(tx, a.out.h)
 		})
 	}
-	if provisional {
+	if now {
 		cancel()
 	}
 	defer func() {
@@ -339,26 +344,26 @@ func (c *Call) settle(tx *clientTx, h hop, d *dialog, provisional bool, cancelle
 	}()
 	limit := time.NewTimer(cancelTimeout)
 	defer limit.Stop()
-	for {
+	for a.machine.State() != session.Done {
+		var event session.CallerEvent
+		var res *sipmsg.Response
 		select {
-		case res := <-tx.Responses():
-			switch {
-			case res.IsProvisional():
-				cancel()
-			case res.IsSuccess():
-				c.refuseAnswer(d, tx, res)
-				return
-			default:
-				return
-			}
+		case res = <-tx.Responses():
+			event = session.Judge(res.StatusCode, tagOf(res.To()) != "")
 		case <-tx.Done():
-			return
+			event = session.TimedOut
 		case <-limit.C:
-			tx.Terminate()
-			return
+			event = session.Overdue
 		case <-c.ua.life.Done():
+			event = session.ShutDown
+		}
+		switch a.machine.Step(event) { //nolint:exhaustive // the others do not come from Leaving
+		case session.Cancel:
+			cancel()
+		case session.Goodbye:
+			c.refuseAnswer(a.out.d, tx, res)
+		case session.Abandon:
 			tx.Terminate()
-			return
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,6 +13,9 @@ import (
 
 // maxRoutes bounds a route set; real ones have one to four hops.
 const maxRoutes = 32
+
+// maxMethods bounds an Allow header; there are 14 methods in all.
+const maxMethods = 64
 
 // dialog is the state of RFC 3261 12 that one call, subscription or notifier shares with its peer. Its
 // methods may be called from any goroutine.
@@ -28,6 +32,7 @@ type dialog struct {
 	remoteSet bool   // remoteSeq is valid
 	target    uri.URI
 	routes    []uri.Address
+	allow     []string // methods the peer has named; nil: it has named none
 }
 
 // dialogKey finds the owner of a request inside a dialog. The local tag is ours and unguessable, so the
@@ -53,6 +58,7 @@ func newIncoming(req *sipmsg.Request, localTag string) *dialog {
 		routes: recordRoutes(req),
 	}
 	d.target, _ = contactURI(req) // callers have checked it
+	d.learn(req)
 	if len(d.routes) > maxRoutes {
 		d.routes = d.routes[:maxRoutes]
 	}
@@ -83,6 +89,7 @@ func (d *dialog) confirm(res *sipmsg.Response) {
 	if u, ok := contactURI(res); ok {
 		d.target = u
 	}
+	d.learnLocked(res)
 	rr := recordRoutes(res)
 	if len(rr) > maxRoutes {
 		rr = rr[len(rr)-maxRoutes:]
@@ -121,6 +128,7 @@ func (d *dialog) adopt(req *sipmsg.Request) {
 // refresh obeys a target refresh (RFC 3261 12.2): the Contact of a re-INVITE, UPDATE, SUBSCRIBE or NOTIFY, or of a
 // 2xx to one. The route set stays.
 func (d *dialog) refresh(msg sipmsg.Message) {
+	d.learn(msg)
 	u, ok := contactURI(msg)
 	if !ok {
 		return
@@ -128,6 +136,29 @@ func (d *dialog) refresh(msg sipmsg.Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.target = u
+}
+
+// learn takes the methods that the peer names in Allow (RFC 3261 20.5).
+func (d *dialog) learn(msg sipmsg.Message) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.learnLocked(msg)
+}
+
+func (d *dialog) learnLocked(msg sipmsg.Message) {
+	if methods := headerList(msg, "Allow"); len(methods) > 0 && len(methods) <= maxMethods {
+		d.allow = methods
+	}
+}
+
+// allows tells whether the peer takes a method. One that has named none takes what RFC 3261 demands.
+func (d *dialog) allows(method string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.allow == nil {
+		return slices.Contains([]string{"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"}, method)
+	}
+	return slices.Contains(d.allow, method) // RFC 3261 7.1: methods are case-sensitive
 }
 
 // remoteTagIs checks the peer's tag; a dialog that has none yet matches any.

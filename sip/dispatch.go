@@ -13,9 +13,9 @@ import (
 
 const (
 	// allowed is the Allow header: what dispatch knows.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, SUBSCRIBE, NOTIFY, REFER"
-	// supported are the option tags we obey: RFC 4028 as the side that is refreshed, RFC 3891, RFC 4488.
-	supported = "timer, replaces, norefersub"
+	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, SUBSCRIBE, NOTIFY, REFER"
+	// supported are the option tags we obey: RFC 3262, RFC 4028, RFC 3891, RFC 4488.
+	supported = "100rel, timer, replaces, norefersub"
 	sdpType   = "application/sdp"
 )
 
@@ -44,7 +44,7 @@ func (u *UA) dispatch(in *inbound) {
 		u.answerOptions(in)
 	case sipmsg.ACK:
 		u.dropped.Add(1)
-	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE:
+	case sipmsg.BYE, sipmsg.INFO, sipmsg.UPDATE, sipmsg.PRACK:
 		u.answer(in, 481)
 	case sipmsg.REFER:
 		u.answer(in, 403) // a referral outside a call: nobody is asked to dial for strangers

@@ -24,7 +24,7 @@ func TestOutOfDialogAnswers(t *testing.T) {
 		{"bye in an unknown dialog", "BYE sip:alice@10.0.0.1", "BYE", []string{"To: <sip:alice@10.0.0.1>;tag=none"}, "481", "", ""},
 		{"cancel of nothing", "CANCEL sip:alice@10.0.0.1", "CANCEL", nil, "481", "", ""},
 		{"notify of nothing", "NOTIFY sip:alice@10.0.0.1", "NOTIFY", []string{"Event: presence"}, "481", "", ""},
-		{"extension required", "INVITE sip:alice@10.0.0.1", "INVITE", []string{contact, "Require: 100rel, timer, teleport"}, "420", "Unsupported", "100rel, teleport"},
+		{"extension required", "INVITE sip:alice@10.0.0.1", "INVITE", []string{contact, "Require: 100rel, timer, teleport"}, "420", "Unsupported", "teleport"},
 		{"unknown event", "SUBSCRIBE sip:alice@10.0.0.1", "SUBSCRIBE", []string{contact, "Event: weather"}, "489", "Allow-Events", "presence"},
 		{"no event", "SUBSCRIBE sip:alice@10.0.0.1", "SUBSCRIBE", []string{contact}, "489", "Allow-Events", "presence"},
 		{"compact event", "SUBSCRIBE sip:zoe@10.0.0.1", "SUBSCRIBE", []string{contact, "o: presence"}, "404", "", ""},
@@ -160,7 +160,7 @@ func TestSessionExpires(t *testing.T) {
 		{"caller refreshes", "Session-Expires: 1800", "Supported: timer", "1800;refresher=uac"},
 		{"caller wants us to", "Session-Expires: 1800;refresher=uas", "Supported: timer", "1800;refresher=uas"},
 		{"caller cannot", "x: 1800", "Supported: path", "1800;refresher=uas"},
-		{"too short", "Session-Expires: 10", "Supported: timer", ""},
+		{"too short for one who cannot lengthen it", "Session-Expires: 10", "Supported: path", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -55,6 +55,10 @@ type Config struct {
 	RingTime      time.Duration // how long a call rings before it is given up, both ways; 0: 3 min
 	Handler       Handler       // required
 	Shield        shield.Policy // who may ring; the zero value is on (SetShield changes it later)
+
+	// KeepCall is asked before a call is ended because its session was not refreshed (RFC 4028 10): true while its sound
+	// still flows. It must not block. nil: never.
+	KeepCall func(c *Call) bool
 }
 
 // Handler takes what comes in. Its methods may block for a while and may call anything of this package
