@@ -23,7 +23,17 @@ func (h sipHandler) IncomingMessage(ctx context.Context, m sip.IncomingMessage) 
 
 // IncomingSubscribe implements sip.Handler.
 func (h sipHandler) IncomingSubscribe(s *sip.ServerSubscription) {
-	h.e.spawn(func(ctx context.Context) { h.e.incomingSubscribe(ctx, s) })
+	h.e.spawn(func(ctx context.Context) {
+		h.e.mu.Lock()
+		from := h.e.callerLocked(s.From().URI)
+		h.e.mu.Unlock()
+		if from.blocked {
+			const decline = 603
+			_ = s.Reject(ctx, decline) // ErrState: it is over
+			return
+		}
+		h.e.incomingSubscribe(ctx, s)
+	})
 }
 
 // IncomingRefer implements sip.Handler.
@@ -32,12 +42,12 @@ func (h sipHandler) IncomingRefer(r *sip.ReferRequest) {
 }
 
 // IncomingNotify implements sip.Handler.
-func (h sipHandler) IncomingNotify(sip.UnsolicitedNotify) int { return 200 }
+func (h sipHandler) IncomingNotify(n sip.UnsolicitedNotify) int {
+	return h.e.mailboxTold(n.Account.ID(), n.ContentType, n.Body)
+}
 
 // Suspect implements sip.Handler.
-func (h sipHandler) Suspect(s sip.Suspect) {
-	h.e.log.Info("request past the server dropped", "account", s.Account.ID(), "method", s.Method, "remote", s.Remote)
-}
+func (h sipHandler) Suspect(s sip.Suspect) { h.e.suspect(s) }
 
 // AccountChanged implements sip.Handler.
 func (h sipHandler) AccountChanged(a *sip.Account) { h.e.accountChanged(a) }
