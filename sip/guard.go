@@ -437,6 +437,9 @@ func (g *guard) suspect(in *inbound) {
 	default:
 		return
 	}
+	if in.account == nil || !in.account.cfg.Register {
+		return // a user name on the LAN is no secret
+	}
 	now := time.Now()
 	if !g.take(in.remote.Addr().Unmap(), "told", shield.Rate{Burst: 2, PerSecond: 1.0 / 60}, now) ||
 		!g.takeOfAll("told", shield.Rate{Burst: 6, PerSecond: 0.1}, now) {
