@@ -98,7 +98,7 @@ func (e *Engine) holdOthers(ctx context.Context, but *call) {
 	e.mu.Lock()
 	var others []string
 	for _, c := range e.calls {
-		if c != but && c.successor != but && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
+		if c != but && c.successor != but && !(c.rec.Conference && but.rec.Conference) && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
 			others = append(others, c.id)
 		}
 	}
@@ -115,6 +115,9 @@ func (e *Engine) Mute(_ context.Context, id string, on bool) error {
 	c, m, err := e.session(id)
 	if err != nil {
 		return err
+	}
+	if e.muteConference(c, on) {
+		return nil
 	}
 	m.SetMuted(on)
 	e.mu.Lock()
@@ -206,7 +209,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	if c.media == nil || !c.live() {
 		return
 	}
-	st := c.media.Stats()
+	st := e.conferLocked(c, c.media.Stats())
 	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
 	c.rec.Quality = quality(st)

@@ -209,6 +209,7 @@ func (e *Engine) endCall(c *call, why *UserError) {
 	e.trimCallsLocked()
 	e.callsChangedLocked()
 	e.mu.Unlock()
+	e.leaveConference(c)
 	e.mover.callEnded(c.id)
 	if m != nil {
 		m.Close()

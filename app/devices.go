@@ -63,8 +63,10 @@ func (e *Engine) settingChanged(key string) {
 	switch key {
 	case SettingInput:
 		e.reopen(func(c *call) { c.media.SetRecorder(recorder{e, c.loop}) })
+		e.reopenConference(func(conf *conference) { conf.mixer.SetRecorder(recorder{e, conf.loop}) })
 	case SettingOutput:
 		e.reopen(func(c *call) { c.media.SetPlayer(player{e, c.loop}) })
+		e.reopenConference(func(conf *conference) { conf.mixer.SetPlayer(player{e, conf.loop}) })
 		e.ringer.reopen()
 	case SettingRinger:
 		e.ringer.reopen()
@@ -79,7 +81,7 @@ func (e *Engine) reopen(swap func(*call)) {
 	defer e.mu.Unlock()
 	e.trouble = "" // the next sound tells anew
 	for _, c := range e.calls {
-		if c.live() && c.media != nil {
+		if c.live() && c.media != nil && !c.rec.Conference {
 			swap(c)
 		}
 	}

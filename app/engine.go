@@ -75,7 +75,8 @@ type Engine struct {
 	accounts []*account
 	people   map[string]person // by address of record
 	calls    []*call
-	lastCall int // number of the newest call
+	lastCall int         // number of the newest call
+	conf     *conference // nil: there is none
 	notices  []Notice
 	noticeID int
 	network  Network
