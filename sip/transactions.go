@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ type transactions struct {
 	check   func(in *inbound) (code int, drop bool) // malformed requests; code 0: well formed
 	guard   *guard                                  // who may make a transaction
 	dropped *atomic.Uint64                          // messages
+	spoofed atomic.Uint64                           // responses from elsewhere than where their request went
 
 	mu      sync.Mutex
 	clients map[string]*clientTx
@@ -72,6 +74,7 @@ type clientTx struct {
 
 	started  time.Time
 	heard    atomic.Bool   // some response came
+	early    earlyTags     // of responses to an INVITE
 	refusals atomic.Int32  // times its datagram met a closed port
 	nobody   chan struct{} // closed after enough of them
 }
@@ -79,18 +82,6 @@ type clientTx struct {
 // enoughRefusals says that nobody listens: the first one may come from a server that is being restarted, the next
 // one comes T1 (0.5 s) later at the earliest.
 const enoughRefusals = 2
-
-// serverTx is a request of a peer that we answer.
-type serverTx struct {
-	*sipmsg.ServerTx
-	req    *sipmsg.Request
-	remote netip.AddrPort
-	tag    string // our tag in To, the same in all responses (RFC 3261 8.2.6.2)
-
-	mu        sync.Mutex
-	final     int                          // status code of the final response; 0: none yet
-	cancelled func(cancel *sipmsg.Request) // told of the CANCEL that took effect; may be nil
-}
 
 func newTransactions() *transactions {
 	return &transactions{
@@ -179,13 +170,13 @@ func (c *clientTx) failure() error {
 func (t *transactions) receive(m transport.Received) {
 	switch msg := m.Msg.(type) {
 	case *sipmsg.Response:
-		t.receiveResponse(msg)
+		t.receiveResponse(msg, m)
 	case *sipmsg.Request:
 		t.receiveRequest(&inbound{req: msg, conn: m.Conn, remote: m.Remote})
 	}
 }
 
-func (t *transactions) receiveResponse(res *sipmsg.Response) {
+func (t *transactions) receiveResponse(res *sipmsg.Response, m transport.Received) {
 	key, err := sipmsg.ClientTxKeyMake(res)
 	if err != nil {
 		t.dropped.Add(1)
@@ -195,6 +186,10 @@ func (t *transactions) receiveResponse(res *sipmsg.Response) {
 	c := t.clients[key]
 	t.mu.Unlock()
 	if c != nil {
+		if !c.cameBack(res, m) {
+			t.spoofed.Add(1)
+			return
+		}
 		c.heard.Store(true)
 		select {
 		case c.in <- res:
@@ -206,6 +201,44 @@ func (t *transactions) receiveResponse(res *sipmsg.Response) {
 	if res.IsSuccess() && res.CSeq().MethodName == sipmsg.INVITE {
 		t.stray(res) // RFC 3261 13.2.2.4: a late 2xx still wants its ACK
 	}
+}
+
+// cameBack tells whether a response came from where its request went: datagrams from the same address, streams by the
+// same connection (RFC 3261 18.1.2 says where responses go). A copy of a request that somebody overheard is then of no
+// use elsewhere. One who rings and moves to another network meanwhile is known by the tag he gave us before.
+func (c *clientTx) cameBack(res *sipmsg.Response, m transport.Received) bool {
+	same := c.conn.Same(m.Conn)
+	if c.conn.Transport() == "udp" { // its port may be another one
+		same = m.Conn.Transport() == "udp" && m.Remote.Addr().WithZone("") == c.conn.Remote().Addr().WithZone("")
+	}
+	if c.req.Method != sipmsg.INVITE {
+		return same
+	}
+	tag := tagOf(res.To())
+	if same {
+		c.early.learn(tag)
+	}
+	return same || c.early.has(tag)
+}
+
+// earlyTags are the To tags of the early dialogs of one INVITE, maxForks at most.
+type earlyTags struct {
+	mu   sync.Mutex
+	tags []string
+}
+
+func (e *earlyTags) learn(tag string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if tag != "" && len(e.tags) < maxForks && !slices.Contains(e.tags, tag) {
+		e.tags = append(e.tags, tag)
+	}
+}
+
+func (e *earlyTags) has(tag string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Contains(e.tags, tag)
 }
 
 // refused takes the beginning of a datagram that met a closed port (RFC 3261 18.4). The branch in it, which a
@@ -431,67 +464,4 @@ func mergeKeyOf(req *sipmsg.Request) (mergeKey, bool) {
 		fromTag: tagOf(req.From()), callID: req.CallID().Value(),
 		method: string(req.Method), seq: req.CSeq().SeqNo,
 	}, true
-}
-
-// answered gives the status code of the final response, 0 when there is none.
-func (s *serverTx) answered() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.final
-}
-
-// respond sends a response with extra headers and no body.
-func (s *serverTx) respond(code int, extra ...Header) error {
-	return s.send(s.response(code, "", nil, extra...))
-}
-
-// response builds a response; an empty reason is the usual phrase.
-func (s *serverTx) response(code int, reason string, body []byte, extra ...Header) *sipmsg.Response {
-	if reason == "" {
-		reason = ReasonPhrase(code)
-	}
-	res := sipmsg.NewResponseFromRequest(s.req, code, cleanText(reason), body)
-	if code != 100 && tagOf(s.req.To()) == "" {
-		setTag(res, s.tag)
-	}
-	source := s.remote.Addr().String()
-	if via := res.Via(); via != nil && !via.Params.Has("rport") && !strings.EqualFold(via.Host, source) {
-		via.Params.Add("received", source) // RFC 3261 18.2.1
-	}
-	for _, h := range extra {
-		res.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))
-	}
-	return res
-}
-
-// onCancel makes f be called when a CANCEL takes effect, before its 487 is sent. It must not block.
-func (s *serverTx) onCancel(f func(cancel *sipmsg.Request)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cancelled = f
-}
-
-// claim decides between final responses: the first one wins, and only a 2xx may be sent again.
-func (s *serverTx) claim(res *sipmsg.Response) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.final != 0 {
-		return s.final/100 == 2 && res.StatusCode == s.final
-	}
-	if res.StatusCode >= 200 {
-		s.final = res.StatusCode
-	}
-	return true
-}
-
-// send gives a response to the state machine. After another final response, that of a CANCEL too, it fails with
-// ErrState.
-func (s *serverTx) send(res *sipmsg.Response) error {
-	if !s.claim(res) {
-		return fmt.Errorf("respond %d: %w", res.StatusCode, ErrState)
-	}
-	if err := s.Respond(res); err != nil {
-		return fmt.Errorf("respond %d: %w", res.StatusCode, err)
-	}
-	return nil
 }

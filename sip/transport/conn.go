@@ -23,6 +23,10 @@ type Conn interface {
 	SilentSince(t time.Time) bool
 	// Shut closes the stream; it does nothing to datagrams.
 	Shut()
+	// KeepAlive sets how often a stream we opened is probed (RFC 5626 4.4.1): every is the longest pause, 0 the usual
+	// one; agreed says that the peer promised to answer, so that its silence ends the stream from the first time on.
+	// It does nothing to datagrams: they have Layer.KeepAlive.
+	KeepAlive(every time.Duration, agreed bool)
 	// PeerKey is the pin of the key a TLS server has shown (see trust.Policy); "" without TLS.
 	PeerKey() string
 	// Same tells whether two ways are one: the same stream, or datagrams to the same address.

@@ -78,20 +78,27 @@ func (l *Layer) readDatagrams(pc net.PacketConn) error {
 
 // datagram takes one datagram.
 func (l *Layer) datagram(data []byte, remote netip.AddrPort) {
-	if !remote.IsValid() || !LooksLikeSIP(data) {
-		if len(bytes.Trim(data, "\r\n\x00")) > 0 {
-			l.junk.Add(1)
-		} // else a keep-alive (RFC 5626 3.5), which wants no answer on UDP
+	from := &datagrams{l: l, remote: remote}
+	switch {
+	case len(bytes.Trim(data, "\r\n\x00")) == 0: // a keep-alive (RFC 5626 3.5), which wants no answer on UDP
+		return
+	case remote.IsValid() && isSTUN(data) && l.bound(data, remote):
+		return
+	case !remote.IsValid(), !LooksLikeSIP(data):
+		l.junk.Add(1)
+		l.traceIn(from, data, true)
 		return
 	}
 	if !l.cfg.Admit(remote, false, data) {
 		return
 	}
 	msg, err := l.cfg.Parse(data)
+	l.traceIn(from, data, err != nil)
 	if err != nil {
 		l.junk.Add(1)
 		l.log.Debug("message not understood", "remote", remote, "bytes", len(data))
 		if answer, to := l.cfg.Malformed(data, remote); answer != nil {
+			l.traceOut(&datagrams{l: l, remote: to}, answer)
 			if err := l.writeTo(answer, to); err != nil {
 				l.log.Debug("refusal not sent", "remote", to, "err", err)
 			}
@@ -99,8 +106,13 @@ func (l *Layer) datagram(data []byte, remote netip.AddrPort) {
 		return
 	}
 	msg.SetTransport("UDP")
-	msg.SetSource(remote.String())
-	l.cfg.Receive(Received{Msg: msg, Raw: data, Conn: &datagrams{l: l, remote: remote}, Remote: remote})
+	msg.SetSource(source(remote))
+	l.cfg.Receive(Received{Msg: msg, Raw: data, Conn: from, Remote: remote})
+}
+
+// source is an address as sipgo puts it into Via: without a zone, which means nothing to others (RFC 4007 11.2).
+func source(remote netip.AddrPort) string {
+	return netip.AddrPortFrom(remote.Addr().WithZone(""), remote.Port()).String()
 }
 
 // heed tells the transactions whose datagrams met a closed port. It reports whether the socket had any error to tell.
@@ -168,6 +180,7 @@ func (d *datagrams) WriteMsg(msg sipmsg.Message) error {
 		d.l.oversized.Add(1)
 		return fmt.Errorf("%w: message of %d bytes does not fit a datagram", ErrFailed, len(data))
 	}
+	d.l.traceOut(d, data)
 	return d.l.writeTo(data, d.remote)
 }
 

@@ -24,6 +24,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/trace"
 	"github.com/peregrine-softphone/peregrine/sip/trust"
 )
 
@@ -79,14 +80,20 @@ type Layer struct {
 	net Network
 	cfg Config
 
-	junk, oversized atomic.Uint64
+	junk, oversized, evicted atomic.Uint64
+	tracer                   atomic.Pointer[func(trace.Entry)]
 
 	mu       sync.Mutex
-	life     context.Context //nolint:containedctx // that of Serve: answers outlive the calls that caused them
+	life     context.Context //nolint:containedctx // until Close: answers and dials outlive the verbs that caused them
+	end      context.CancelFunc
 	udp      net.PacketConn
 	listener net.Listener
 	port     uint16
 	flows    map[flowKey]*flow
+	opening  map[flowKey]*opening
+	peers    map[flowKey]peer // by policy and name
+	proven   map[provenKey]string
+	bindings map[stunID]*binding
 	closed   bool
 	wg       sync.WaitGroup
 }
@@ -111,7 +118,11 @@ func New(cfg Config) *Layer {
 	if cfg.Refused == nil {
 		cfg.Refused = func([]byte) {}
 	}
-	return &Layer{log: cfg.Logger, net: cfg.Network, cfg: cfg, flows: map[flowKey]*flow{}}
+	return &Layer{
+		log: cfg.Logger, net: cfg.Network, cfg: cfg,
+		flows: map[flowKey]*flow{}, opening: map[flowKey]*opening{}, peers: map[flowKey]peer{},
+		proven: map[provenKey]string{}, bindings: map[stunID]*binding{},
+	}
 }
 
 // Open binds the sockets. With port 0 it looks for a number that is free for both.
@@ -129,6 +140,7 @@ func (l *Layer) Open(ctx context.Context, port int) error {
 			prepare(pc)
 			l.mu.Lock()
 			l.udp, l.listener, l.port = pc, ln, got
+			l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
 			l.mu.Unlock()
 			return nil
 		}
@@ -143,9 +155,6 @@ func (l *Layer) Open(ctx context.Context, port int) error {
 
 // Serve reads from the sockets until Close, which should come when ctx ends. It returns when all reading has ended.
 func (l *Layer) Serve(ctx context.Context) {
-	l.mu.Lock()
-	l.life = ctx
-	l.mu.Unlock()
 	l.wg.Go(func() { l.serveDatagrams(ctx) })
 	l.wg.Go(func() { l.serveListener(ctx) })
 	l.wg.Wait()
@@ -156,6 +165,9 @@ func (l *Layer) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	if l.end != nil {
+		l.end()
+	}
 	if l.udp != nil {
 		_ = l.udp.Close() // what was sent is sent
 	}
@@ -184,11 +196,12 @@ func (l *Layer) Port() uint16 {
 type Counters struct {
 	Junk      uint64 // datagrams and streams that are no SIP
 	Oversized uint64 // messages too large for a datagram
+	Evicted   uint64 // connections closed because too many were open to us
 }
 
 // Counters reads the counters.
 func (l *Layer) Counters() Counters {
-	return Counters{Junk: l.junk.Load(), Oversized: l.oversized.Load()}
+	return Counters{Junk: l.junk.Load(), Oversized: l.oversized.Load(), Evicted: l.evicted.Load()}
 }
 
 // Path gives the way to a target, opening a connection when there is none. The policy says how a TLS server proves
@@ -197,8 +210,12 @@ func (l *Layer) Path(ctx context.Context, target resolve.Target, policy trust.Po
 	switch target.Transport {
 	case "udp", "":
 		return &datagrams{l: l, remote: target.Addr}, nil
-	case "tcp":
-		return l.flow(ctx, target)
+	case "tcp", "tls":
+		f, err := l.flow(ctx, target, policy)
+		if err != nil {
+			return nil, err // not a nil *flow
+		}
+		return f, nil
 	default:
 		return nil, fmt.Errorf("%w: transport %q is not supported", ErrFailed, target.Transport)
 	}
