@@ -73,6 +73,9 @@ func readVia(sipgo sipmsg.HeaderParser, name []byte, text string) (sipmsg.Header
 	}
 	h, err := sipgo(name, text[:i])
 	if via, ok := h.(*sipmsg.ViaHeader); ok {
+		if strings.Contains(text[:i], "[") && !strings.Contains(via.Value(), "[") {
+			via.Host = "[" + via.Host + "]" // sipgo forgets those of mapped addresses and of zones (RFC 5118 4.9)
+		}
 		via.Params = readParams(text[i:])
 	}
 	return h, err

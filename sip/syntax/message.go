@@ -137,13 +137,12 @@ func unfold(raw []byte, head int) (out []byte, end int) {
 
 // startLine reads the Request-Line or Status-Line (RFC 3261 7.1, 7.2): three parts with one space between.
 func (m *message) startLine(line []byte) *fault {
-	junk := &fault{code: 400, reason: "Malformed Start Line", section: "RFC 3261 7.1", drop: true}
 	if bytes.HasPrefix(line, []byte("SIP/")) {
 		return m.statusLine(line)
 	}
 	i, j := bytes.IndexByte(line, ' '), bytes.LastIndex(bytes.TrimRight(line, " "), []byte(" SIP/"))
 	if i <= 0 || j < i || !isToken(line[:i]) {
-		return junk
+		return &fault{code: 400, reason: "Malformed Start Line", section: "RFC 3261 7.1", drop: true}
 	}
 	m.method, m.uri, m.version = line[:i], line[min(i+1, j):j], line[j+1:]
 	switch {

@@ -28,7 +28,7 @@ func Refuse(raw []byte, v Verdict, from netip.AddrPort, secret []byte, extra ...
 	m := messages.Get().(*message) //nolint:forcetypeassert // the pool holds nothing else
 	defer m.release()
 	_ = m.scan(raw) // its fault is known: v
-	if !m.isRequest() || m.count[hVia] == 0 {
+	if !m.isRequest() || m.count[hVia] == 0 || !m.repeatable() {
 		return r, false
 	}
 	out := make([]byte, 0, 1024)
@@ -64,6 +64,20 @@ func Refuse(raw []byte, v Verdict, from netip.AddrPort, secret []byte, extra ...
 	}
 	r.Answer = append(out, "Content-Length: 0\r\n\r\n"...)
 	return r, len(r.Answer) <= MaxHead // what has Vias for more is not meant to reach anybody
+}
+
+// repeatable tells whether what an answer repeats cannot break out of its line.
+func (m *message) repeatable() bool {
+	for i := range m.fields {
+		switch f := &m.fields[i]; f.id {
+		case hVia, hFrom, hTo, hCallID, hCSeq:
+			if !isText(f.value) {
+				return false
+			}
+		default:
+		}
+	}
+	return true
 }
 
 // tagged tells whether a To has a tag, as far as it can be read.
