@@ -36,6 +36,11 @@ const (
 	// maxProven bounds the neighbours that have shown that they receive what we answer, for provenTime.
 	maxProven  = 1024
 	provenTime = 10 * time.Minute
+	// maxOfNeighbour bounds the dialogs of one neighbour before its SUBSCRIBEs are refused.
+	maxOfNeighbour = 64
+	// maxRingingOf bounds the calls of one neighbour that ring at once, maxRingingLAN those of all: half of maxCalls.
+	maxRingingOf  = 4
+	maxRingingLAN = 16
 	// amplification is how many bytes a datagram source that has proven nothing gets for each it sent (RFC 9000 8.1
 	// has the number).
 	amplification = 3
@@ -240,8 +245,9 @@ func (g *guard) malformed(raw []byte, remote netip.AddrPort) (answer []byte, to 
 
 // admission is what admit says: a place in the table of transactions, or a code to refuse with; neither: silence.
 type admission struct {
-	release func()
-	code    int
+	release  func()
+	code     int
+	familiar bool // may use what is kept for those we know
 }
 
 // admit decides about a request that is no repeat, before a transaction is made for it.
@@ -258,8 +264,8 @@ func (g *guard) admit(in *inbound) admission {
 	if !ok {
 		return v
 	}
-	familiar := in.origin == FromServer || in.origin == FromTrusted || g.u.dialogs.homes.has(a)
-	if v.release, ok = g.slots.Take(shield.Source(a), familiar); !ok {
+	v.familiar = in.origin == FromServer || in.origin == FromTrusted || g.u.dialogs.homes.has(a)
+	if v.release, ok = g.slots.Take(shield.Source(a), v.familiar); !ok {
 		g.limited.Add(1)
 		return v
 	}
@@ -347,7 +353,32 @@ func (g *guard) admitOutside(p *shield.Policy, in *inbound) (code int, ok bool) 
 		g.silenced.Add(1)
 		return 0, false
 	}
-	return g.admitRate(p, in, now)
+	if code, ok = g.admitRate(p, in, now); ok && in.origin == FromLAN && g.crowded(in, a) {
+		return 486, false
+	}
+	return code, ok
+}
+
+// crowded tells whether a neighbour has as many of our calls ringing, or subscriptions, as one may: the rest of the
+// tables is for others.
+func (g *guard) crowded(in *inbound, a netip.Addr) bool {
+	switch in.req.Method {
+	case sipmsg.SUBSCRIBE:
+		return g.u.dialogs.homes.count(a) >= maxOfNeighbour
+	case sipmsg.INVITE:
+		ringing, all := 0, 0
+		for _, c := range g.u.Calls() {
+			if c.in == nil || c.in.origin != FromLAN || c.State() != Incoming {
+				continue
+			}
+			all++
+			if c.in.remote.Addr().Unmap() == a {
+				ringing++
+			}
+		}
+		return ringing >= maxRingingOf || all >= maxRingingLAN
+	}
+	return false
 }
 
 // admitRate takes a token of the source's bucket for the method. Known people have their own, per source.

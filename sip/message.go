@@ -95,12 +95,16 @@ func (b *messageInbox) start() {
 func (b *messageInbox) put(in *inbound) {
 	from := in.req.From()
 	h := maphash.String(b.seed, strings.ToLower(from.Address.User+"@"+from.Address.Host))
-	select {
-	case b.queues[h%inboxWorkers] <- in:
-	default:
-		b.u.dropped.Add(1)
-		b.u.answer(in, 503, Header{"Retry-After", "5"})
+	q := b.queues[h%inboxWorkers]
+	if in.origin >= FromTrusted || len(q) < inboxDepth/2 { // neighbours leave room for the servers' messages
+		select {
+		case q <- in:
+			return
+		default:
+		}
 	}
+	b.u.dropped.Add(1)
+	b.u.answer(in, 503, Header{"Retry-After", "5"})
 }
 
 func (b *messageInbox) handle(in *inbound) {

@@ -105,9 +105,14 @@ func (h *homes) settle(p *home, t resolve.Target) {
 
 // has tells whether any dialog is at an address.
 func (h *homes) has(a netip.Addr) bool {
+	return h.count(a) > 0
+}
+
+// count is the number of dialogs at an address.
+func (h *homes) count(a netip.Addr) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.at[a] > 0
+	return h.at[a]
 }
 
 // is tells whether a dialog is at an address. A dialog nobody has been heard of yet is anywhere.

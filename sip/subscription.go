@@ -456,6 +456,7 @@ func readNotify(req *sipmsg.Request) (Notify, bool) {
 			n.Expires, _ = seconds(strings.TrimSpace(value))
 		case "retry-after":
 			n.RetryAfter, _ = seconds(strings.TrimSpace(value))
+			n.RetryAfter = min(n.RetryAfter, maxPause)
 		case "reason":
 			n.Reason = strings.ToLower(strings.TrimSpace(value))
 		}

@@ -349,8 +349,12 @@ func (t *transactions) receiveNew(in *inbound) {
 		return
 	}
 	size := len(in.req.String())
+	room := maxHeld
+	if !place.familiar {
+		room /= 2
+	}
 	t.mu.Lock()
-	if t.servers[key] != nil || len(t.servers) >= maxTransactions || t.held+size > maxHeld {
+	if t.servers[key] != nil || len(t.servers) >= maxTransactions || t.held+size > room {
 		t.mu.Unlock()
 		place.release()
 		t.dropped.Add(1)

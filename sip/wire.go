@@ -15,6 +15,9 @@ import (
 // Header is an extra header field of a request.
 type Header struct{ Name, Value string }
 
+// maxPause bounds what others may make us wait (Retry-After): a slip of theirs must not last for years.
+const maxPause = 24 * time.Hour
+
 // maxBody bounds a body we take in or send; larger ones get 413 (RFC 3261 21.4.11).
 const maxBody = 60000
 
@@ -178,6 +181,7 @@ func contentTypeHeader(v string) sipmsg.Header {
 func statusError(res *sipmsg.Response) *StatusError {
 	e := &StatusError{Code: res.StatusCode, Reason: res.Reason, Warning: headerValue(res, "Warning")}
 	e.RetryAfter, _ = headerSeconds(res, "Retry-After")
+	e.RetryAfter = min(e.RetryAfter, maxPause)
 	e.Accept = headerList(res, "Accept")
 	e.AllowEvents = headerList(res, "Allow-Events", "u")
 	return e
