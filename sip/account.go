@@ -3,14 +3,12 @@ package sip
 import (
 	"context"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"github.com/peregrine-softphone/peregrine/sip/digest"
-	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -31,6 +29,14 @@ type AccountConfig struct {
 	// ContactUser is the user part of our Contacts. It should be unguessable, so that scanners cannot make it up, and
 	// the same at every start, so that what a crash left at the registrar is replaced. Empty: a random one.
 	ContactUser string
+	// Trust says which certificates count for the account's own server when the transport is TLS.
+	Trust trust.Policy
+	// Instance names this program on this computer for good, "urn:uuid:…" (RFC 5626 4.1). With it a registration asks
+	// for outbound and for a GRUU, and a new one takes the place of the old one wherever we are. Empty: neither.
+	Instance string
+	// Identity is the one of the user's identities that the account's own proxy should assert (P-Preferred-Identity,
+	// RFC 3325 9.2). Zero: the proxy chooses.
+	Identity uri.URI
 	// Register false makes a LAN account: From and Contact are sip:user@<source address>:port, requests go straight
 	// to the target, and requests for that user at any of our addresses are taken.
 	Register bool
@@ -39,12 +45,15 @@ type AccountConfig struct {
 // Registration is where an account stands with its registrar.
 type Registration int
 
-// The states of an account. A LAN account is always Registered: it can be reached.
+// The states of an account as the user sees them; registration has the machine behind them (register_machine.go). A LAN
+// account is always Registered: it can be reached.
 //
-//	Offline --AddAccount--> Registering --2xx--> Registered --refresh failed--> Failed
-//	                             |  ^                                             |
-//	                             |  +------------- back-off over, Register -------+
-//	                             +--other--> Failed          any --stop, RemoveAccount--> Offline
+//	Offline --AddAccount--> Registering --2xx--> Registered --lapsed, flow lost, refused--> Failed
+//	                           ^     |               ^                                        |
+//	                           |     +-- refused, --> Failed                                  |
+//	                           |         8 s silent     +--- 2xx to a later try --------------+
+//	                           +---- Register ---------------------------------------- Failed or Registering
+//	any --stop, RemoveAccount--> Offline
 const (
 	Offline Registration = iota
 	Registering
@@ -70,11 +79,18 @@ func (r Registration) String() string {
 type AccountState struct {
 	Registration Registration
 	Err          error          // why it is Failed: *StatusError, ErrNoAnswer, ErrTransport
+	RetryAt      time.Time      // when a failed one is tried again; zero: it is being tried
 	Contact      uri.URI        // where we are registered; zero when we are not
 	ExpiresAt    time.Time      // when the registration lapses
 	Transport    string         // of the registration: "udp", "tcp", "tls"
 	Server       netip.AddrPort // where the registration went
-	RetryAt      time.Time      // when a failed one is tried again; zero: only after Register
+	PeerKey      string         // of TLS: the pin of the server's key, "sha256/…" (trust.Policy.Pin)
+
+	Outbound     bool           // the server agreed to reach us over our own flow (RFC 5626)
+	Path         bool           // a proxy on the way put itself into the registration (RFC 3327)
+	GRUU         uri.URI        // public GRUU that the registrar gave this instance (RFC 5627); zero: none
+	ServiceRoute []uri.Address  // the way home for requests outside dialogs (RFC 3608); not to be changed
+	Mapped       netip.AddrPort // our address as the server saw it (RFC 3581); zero: it did not say
 }
 
 // Account is an identity of a UA. All methods may be called from any goroutine.
@@ -87,14 +103,11 @@ type Account struct {
 
 	mu      sync.Mutex
 	state   AccountState
-	servers map[netip.Addr]time.Time // addresses that our own server's name resolved to
+	way     way                      // the one the registration took; zero: not registered
+	servers map[netip.Addr]time.Time // addresses of our own servers, by when they were last learnt
+	homes   []string                 // hosts that the registrar named as ours: of Service-Route and of a redirection
 	realms  map[string]bool          // lower case; that our registrar challenged with
 }
-
-const (
-	maxServers = 32
-	maxRealms  = 8
-)
 
 // ID gives the ID of the configuration.
 func (a *Account) ID() string { return a.cfg.ID }
@@ -148,117 +161,8 @@ func (a *Account) setState(s AccountState) {
 	}
 }
 
-func (a *Account) authUser() string {
-	if a.cfg.AuthUser != "" {
-		return a.cfg.AuthUser
-	}
-	return a.cfg.AOR.User
-}
-
-// authKey names the challenges an exchange may meet at a server. A registrar asks for REGISTER what a proxy at the
-// same place asks for calls by another header: sending both in every request would cost 300 bytes, and push a
-// re-INVITE over the limit of UDP.
-func (a *Account) authKey(e exchange, h hop, proxy bool) string {
-	id := a.cfg.ID
-	if e.register {
-		id += "|register"
-	}
-	return digest.Key(id, h.target.Addr.Addr().String(), proxy)
-}
-
-// outgoing begins a dialog, or a request outside one, toward a party.
-func (a *Account) outgoing(to uri.URI) *dialog {
-	remote := to
-	remote.Headers, remote.Params = "", nil
-	d := newOutgoing(uri.Address{Display: a.cfg.DisplayName, URI: a.cfg.AOR}, uri.Address{URI: remote}, to)
-	if p := a.cfg.Proxy; p != nil && p.HostPort() != to.HostPort() {
-		d.setRoutes([]uri.Address{{URI: p.WithParam("lr", "")}})
-	} else if p != nil {
-		d.setRoutes(nil)
-	}
-	return d
-}
-
-// localize gives the From of a LAN account the address the peer will see.
-func (a *Account) localize(d *dialog, h hop) {
-	if a.cfg.Register {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.remoteTag == "" { // later requests keep the From of the first one
-		d.local.URI = uri.New(a.cfg.AOR.User, h.local.Addr().WithZone("").String(), int(h.local.Port())).AOR()
-	}
-}
-
-// contact is where we can be reached from a hop.
-func (a *Account) contact(h hop) uri.URI {
-	user := a.contactUser
-	if !a.cfg.Register {
-		user = a.cfg.AOR.User
-	}
-	c := uri.New(user, h.local.Addr().WithZone("").String(), int(h.local.Port()))
-	if h.target.Transport != "udp" {
-		c = c.WithParam("transport", h.target.Transport)
-	}
-	return c
-}
-
-func (a *Account) contactHeader(h hop) sipmsg.Header {
-	return sipmsg.NewHeader("Contact", uri.Address{URI: a.contact(h)}.String())
-}
-
-// serverURI is the account's own next hop.
-func (a *Account) serverURI() uri.URI {
-	if a.cfg.Proxy != nil {
-		return *a.cfg.Proxy
-	}
-	return uri.URI{Scheme: a.cfg.AOR.Scheme, Host: a.cfg.AOR.Host, Port: a.cfg.AOR.Port, Params: a.cfg.AOR.Params}
-}
-
-// ownServer tells whether a next hop is the account's own server by name.
-func (a *Account) ownServer(next uri.URI) bool {
-	return a != nil && a.cfg.Register && sameHost(next.Host, a.serverURI().Host)
-}
-
-func (a *Account) learnServers(ts []resolve.Target) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.servers)+len(ts) > maxServers {
-		clear(a.servers)
-	}
-	for _, t := range ts {
-		a.servers[t.Addr.Addr()] = time.Now()
-	}
-}
-
-func (a *Account) learnRealms(chs []digest.Challenge) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, ch := range chs {
-		if len(a.realms) < maxRealms {
-			a.realms[strings.ToLower(ch.Realm)] = true
-		}
-	}
-}
-
-// mayAnswer is the digest-leak guard: the next hop must be an address of the account's own server, and
-// the realm one that the registrar used, the domain itself or, before any is known, whatever that
-// server asks for outside a dialog.
-func (a *Account) mayAnswer(realm string, h hop, e exchange) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, own := a.servers[h.target.Addr.Addr()]; !own {
-		return false
-	}
-	if e.register || a.realms[strings.ToLower(realm)] || sameHost(realm, a.cfg.AOR.Host) {
-		return true
-	}
-	return len(a.realms) == 0 && !e.inDialog
-}
-
 // isFor tells whether a request addressed to u is meant for this account. fits is 2 for our own
-// Contact, 1 for the address of record, 0 for neither.
+// Contact or GRUU, 1 for the address of record, 0 for neither.
 func (a *Account) isFor(u uri.URI, ourAddress bool) (fits int) {
 	switch {
 	case u.User == a.contactUser && a.cfg.Register:
@@ -266,6 +170,9 @@ func (a *Account) isFor(u uri.URI, ourAddress bool) (fits int) {
 	case !a.cfg.Register && u.User == a.cfg.AOR.User && ourAddress:
 		return 2
 	case u.User == a.cfg.AOR.User && sameHost(u.Host, a.cfg.AOR.Host):
+		if g := a.present().gruu; u.Params.Has("gr") && g.Equal(u) {
+			return 2
+		}
 		return 1
 	}
 	return 0

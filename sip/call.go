@@ -270,6 +270,14 @@ func (c *Call) Allows(method string) bool {
 	return d.allows(method)
 }
 
+// Supports tells whether the peer has named an extension, such as "replaces", as one it knows.
+func (c *Call) Supports(tag string) bool {
+	c.mu.Lock()
+	d := c.d
+	c.mu.Unlock()
+	return d.supported(tag)
+}
+
 // SetObserver makes f be called after each change of state and of EarlySound, one call at a time, in order. A call
 // that has ended before is told of too.
 func (c *Call) SetObserver(f func(*Call)) {
@@ -351,7 +359,7 @@ func (c *Call) owner() *Account { return c.account }
 
 // inDialog makes an exchange for a request inside a dialog.
 func (c *Call) inDialog(d *dialog, method sipmsg.RequestMethod, contentType string, body []byte) exchange {
-	return exchange{account: c.account, next: d.nextHop(), inDialog: true, build: func(h hop) *sipmsg.Request {
+	return exchange{account: c.account, next: d.nextHop(), d: d, inDialog: true, build: func(h hop) *sipmsg.Request {
 		req := d.request(method, d.nextSeq())
 		if method == sipmsg.INVITE || method == sipmsg.UPDATE {
 			// No Allow and no more than that: the peer knows them, and a re-INVITE must fit a datagram (RFC 3261 18.1.1).

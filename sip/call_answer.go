@@ -127,14 +127,14 @@ func (c *Call) acknowledge(d *dialog, seq uint32, invite *sipmsg.Request, body [
 func (c *Call) sendAck(d *dialog, seq uint32, invite *sipmsg.Request, body []byte) error {
 	ctx, cancel := context.WithTimeout(c.ua.life, transport.DialTimeout)
 	defer cancel()
-	e := exchange{account: c.account, next: d.nextHop(), inDialog: true}
+	e := exchange{account: c.account, next: d.nextHop(), d: d, inDialog: true}
 	ts, err := c.ua.targets(ctx, e)
 	if err != nil {
 		return err
 	}
 	for _, t := range ts {
 		var h hop
-		if h, err = c.ua.hop(ctx, t); err != nil {
+		if h, err = c.ua.hop(ctx, c.account, t); err != nil {
 			continue
 		}
 		req := d.request(sipmsg.ACK, seq)

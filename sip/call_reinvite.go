@@ -143,17 +143,14 @@ func (c *Call) reinviteOffer(ctx context.Context, d *dialog, offer []byte) (*cli
 	}
 	lastErr := ErrTransport
 	for i, t := range ts {
-		limit := time.Duration(0)
-		if i < len(ts)-1 {
-			limit = silentLimit
-		}
+		e.limit = c.ua.patience(ts, i)
 		for try := 1; ; try++ {
 			tx, h, err := c.ua.start(ctx, e, t)
 			if err != nil {
 				lastErr = err
 				break
 			}
-			res, err := c.follow(ctx, tx, h, d, limit)
+			res, err := c.follow(ctx, tx, h, d, e.limit)
 			if err == nil && (c.lengthen(res) || try < maxAuthTries && c.ua.challenged(e, tx.req, h, res)) {
 				continue
 			}

@@ -132,15 +132,13 @@ func (c *Call) inviteTarget(to place, offer []byte) outcome {
 	}
 	out := outcome{err: fmt.Errorf("%w: no address for %s", ErrTransport, e.next.HostPort())}
 	for i, t := range ts {
-		limit := time.Duration(0)
-		if i < len(ts)-1 {
-			limit = silentLimit
-		}
-		out = c.inviteServer(ctx, e, d, t, limit)
+		e.limit = c.ua.patience(ts, i)
+		d.stay(t) // the dialogs that this makes are with t
+		out = c.inviteServer(ctx, e, d, t, e.limit)
 		if out.hung || out.moved || (out.err == nil && out.res.StatusCode != 503) {
 			return out
 		}
-		c.ua.bad.mark(targetKey(t), badFor)
+		c.ua.blame(e, t, out.res)
 	}
 	return out
 }
@@ -383,7 +381,7 @@ func (c *Call) sendCancel(tx *clientTx, h hop) {
 	ctx, stop := context.WithTimeout(c.ua.life, cancelTimeout)
 	defer stop()
 	err := c.insist(func() error {
-		now, err := c.ua.hop(ctx, h.target) // the same connection, or a new one to the same place
+		now, err := c.ua.hop(ctx, c.account, h.target) // the same connection, or a new one to the same place
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -32,7 +33,9 @@ type dialog struct {
 	remoteSet bool   // remoteSeq is valid
 	target    uri.URI
 	routes    []uri.Address
-	allow     []string // methods the peer has named; nil: it has named none
+	server    resolve.Target // of the next hop's servers the one that answered; zero: none yet
+	allow     []string       // methods the peer has named; nil: it has named none
+	supports  []string       // extensions it has named
 }
 
 // dialogKey finds the owner of a request inside a dialog. The local tag is ours and unguessable, so the
@@ -77,7 +80,7 @@ func (d *dialog) fork(res *sipmsg.Response) *dialog {
 	defer d.mu.Unlock()
 	f := &dialog{
 		callID: d.callID, local: d.local, remote: d.remote, localTag: d.localTag,
-		localSeq: d.localSeq, remoteTag: tagOf(res.To()), target: d.target,
+		localSeq: d.localSeq, remoteTag: tagOf(res.To()), target: d.target, server: d.server,
 	}
 	f.confirm(res)
 	return f
@@ -138,7 +141,7 @@ func (d *dialog) refresh(msg sipmsg.Message) {
 	d.target = u
 }
 
-// learn takes the methods that the peer names in Allow (RFC 3261 20.5).
+// learn takes the methods that the peer names in Allow (RFC 3261 20.5), and the extensions in Supported.
 func (d *dialog) learn(msg sipmsg.Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,6 +152,16 @@ func (d *dialog) learnLocked(msg sipmsg.Message) {
 	if methods := headerList(msg, "Allow"); len(methods) > 0 && len(methods) <= maxMethods {
 		d.allow = methods
 	}
+	if tags := headerList(msg, "Supported", "k"); len(tags) > 0 && len(tags) <= maxMethods {
+		d.supports = tags
+	}
+}
+
+// supported tells whether the peer has named an extension as one it knows (RFC 3261 20.37).
+func (d *dialog) supported(tag string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.supports, func(t string) bool { return strings.EqualFold(t, tag) })
 }
 
 // allows tells whether the peer takes a method. One that has named none takes what RFC 3261 demands.

@@ -40,6 +40,9 @@ func (n names) Lookup(_ context.Context, u uri.URI, want string) ([]resolve.Targ
 		transport = "udp"
 	}
 	port := u.Port
+	if port == 0 && transport == "tls" {
+		port = 5061
+	}
 	if port == 0 {
 		port = 5060
 	}

@@ -325,7 +325,7 @@ func (s *ServerSubscription) lost(err error) bool {
 
 // send sends one NOTIFY.
 func (s *ServerSubscription) send(ctx context.Context, n NotifyOut) error {
-	e := exchange{account: s.account, next: s.d.nextHop(), inDialog: true, build: func(h hop) *sipmsg.Request {
+	e := exchange{account: s.account, next: s.d.nextHop(), d: s.d, inDialog: true, build: func(h hop) *sipmsg.Request {
 		req := s.d.request(sipmsg.NOTIFY, s.d.nextSeq())
 		req.AppendHeader(s.account.contactHeader(h))
 		req.AppendHeader(sipmsg.NewHeader("Event", headerValue(s.in.req, "Event", "o"))) // with its id

@@ -20,6 +20,8 @@ const (
 	sipfrag = "message/sipfrag"
 	// maxReferrals bounds the referrals of ours that one call remembers.
 	maxReferrals = 8
+	// anonymousHost is that of a caller who hides his name (RFC 3323 4.1.1.3): nobody can be called there.
+	anonymousHost = "anonymous.invalid"
 	// maxSipfrag bounds the part of a NOTIFY's body that is looked at: its first line counts.
 	maxSipfrag = 512
 )
@@ -114,7 +116,8 @@ func (c *Call) Refer(ctx context.Context, to uri.URI, o ReferOptions) (*Referral
 }
 
 // referTarget completes the target of an attended transfer. Its address of record may ring at several phones, of which
-// one has the dialog: the others are to refuse, so it goes with Require (RFC 5589 7.3). A LAN has no such address.
+// one has the dialog: the others are to refuse, so it goes with Require (RFC 5589 7.3). On a LAN, and for who hides his address,
+// only the Contact will do.
 func referTarget(to uri.URI, other *Call) (uri.URI, error) {
 	if other == nil {
 		if to.Host == "" {
@@ -131,13 +134,13 @@ func referTarget(to uri.URI, other *Call) (uri.URI, error) {
 		return to, fmt.Errorf("other call: %w", err)
 	}
 	headers := "Replaces=" + escapeHeader(rep.String())
-	if to.Host == "" {
+	if aor := other.Remote().URI; to.Host == "" || to.SameUser(aor) {
 		d.mu.Lock()
-		contact := d.target
+		to = d.target
 		d.mu.Unlock()
-		to = contact
-		if other.account.cfg.Register && !contact.Params.Has("gr") { // RFC 5627: a GRUU is good for everybody
-			to = other.Remote().URI
+		public := to.Params.Has("gr") || aor.User == "" || strings.EqualFold(aor.Host, anonymousHost)
+		if other.account.cfg.Register && !public { // RFC 5627: a GRUU is good for everybody
+			to = aor
 			headers += "&Require=replaces"
 		}
 	}
@@ -149,7 +152,7 @@ func referTarget(to uri.URI, other *Call) (uri.URI, error) {
 func (c *Call) sendRefer(
 	ctx context.Context, d *dialog, r *Referral, to uri.URI, quiet bool,
 ) (*sipmsg.Response, error) {
-	e := exchange{account: c.account, next: d.nextHop(), inDialog: true, build: func(h hop) *sipmsg.Request {
+	e := exchange{account: c.account, next: d.nextHop(), d: d, inDialog: true, build: func(h hop) *sipmsg.Request {
 		seq := d.nextSeq()
 		r.mu.Lock()
 		r.seq = seq

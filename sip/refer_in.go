@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,6 +58,13 @@ type fragment struct {
 func (f fragment) String() string {
 	return "SIP/2.0 " + strconv.Itoa(f.code) + " " + f.reason + "\r\n"
 }
+
+const (
+	// firstReportPause is the time before a report is sent again that met another request; it doubles up to
+	// lastReportPause. A re-INVITE takes a few round trips.
+	firstReportPause = 250 * time.Millisecond
+	lastReportPause  = 4 * time.Second
+)
 
 // maxFragments bounds the reports that wait to be sent; of more than that only the newest count.
 const maxFragments = 8
@@ -378,7 +386,7 @@ func (r *ReferRequest) lapse() {
 
 func (r *ReferRequest) send(f fragment, state string) error {
 	c := r.call
-	e := exchange{account: c.account, next: r.d.nextHop(), inDialog: true, build: func(h hop) *sipmsg.Request {
+	e := exchange{account: c.account, next: r.d.nextHop(), d: r.d, inDialog: true, build: func(h hop) *sipmsg.Request {
 		req := r.d.request(sipmsg.NOTIFY, r.d.nextSeq())
 		req.AppendHeader(c.account.contactHeader(h))
 		req.AppendHeader(sipmsg.NewHeader("Event", r.event))
@@ -389,6 +397,23 @@ func (r *ReferRequest) send(f fragment, state string) error {
 	}}
 	ctx, cancel := context.WithTimeout(c.ua.life, timerN)
 	defer cancel()
-	res, _, err := c.ua.roundTrip(ctx, e)
-	return final(res, err)
+	for pause := firstReportPause; ; pause *= 2 {
+		res, _, err := c.ua.roundTrip(ctx, e)
+		err = final(res, err)
+		if !passing(err) || pause > lastReportPause {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// passing tells refusals that are none of the subscription: linphone says 491 to a NOTIFY while a re-INVITE is under
+// way in the same dialog.
+func passing(err error) bool {
+	var s *StatusError
+	return errors.As(err, &s) && (s.Code == 491 || (s.Code == 500 || s.Code == 503) && s.RetryAfter > 0)
 }

@@ -5,54 +5,91 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
-
-	sipmsg "github.com/emiago/sipgo/sip"
-
-	"github.com/peregrine-softphone/peregrine/sip/resolve"
-	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
 const (
-	// retryFirst and retryLast bound the pause after a failed registration; it doubles. RFC 5626 4.5 asks for at most
-	// 30 min; a person waits for less.
+	// retryFirst and retryLast bound the pause after a failed registration (RFC 5626 4.5, base-time and max-time). Its
+	// 30 s and 30 min may be configured; a person who waits for a call does not wait that long.
 	retryFirst = 2 * time.Second
 	retryLast  = 2 * time.Minute
 	// retryRefused is the pause after the server refused us for good (403, a wrong password): a server may
 	// block those who insist.
 	retryRefused = 10 * time.Minute
+	// silencePatience is how long the user is told that we are signing in, while nobody answers. The transaction goes
+	// on for 32 s (timer F).
+	silencePatience = 8 * time.Second
+	// flowProven is how long a flow must have lived for its end to be no sign of a server that cannot hold it.
+	flowProven = 2 * time.Minute
 	// maxExpires bounds what a registrar may make us ask for (423).
 	maxExpires = 24 * time.Hour
 	// unregisterTimeout caps the goodbye.
 	unregisterTimeout = 2 * time.Second
 )
 
-// registration keeps one account registered. Its own goroutine runs run; force may be called from any.
+// registration keeps one account registered; register_machine.go is its machine. Its own goroutine runs run, and one
+// more the REGISTER under way; force may be called from any.
 type registration struct {
-	a    *Account
-	wake chan *forced // a caller of Register waits
+	a     *Account
+	wake  chan *forced  // a caller of Register waits
+	doubt chan struct{} // a request to the server we are registered at failed
+	clock clockWatch
 
 	// Owned by run.
-	d       *dialog // the Call-ID and CSeq of all our REGISTERs (RFC 3261 10.2)
-	bound   uri.URI // our Contact at the registrar; zero: none
-	expires time.Duration
-	failed  int // failures in a row
+	state   regState
+	waiting []*forced
+	lease   lease     // what the last 2xx gave
+	err     error     // why the last REGISTER failed
+	failed  int       // failures in a row
+	flaps   int       // short lives of flows in a row
+	began   time.Time // of lease
+	retryAt time.Time
+	keeper  keeper
+
+	stop                <-chan struct{} // nil once heeded
+	broken              <-chan struct{} // of the flow that we are registered by; nil: none, or heeded
+	due, silence, lapse timer
+	result              chan outcomeOfRegister // of the REGISTER under way; nil: none
+	giveUp              context.CancelFunc     // of the same
+
+	// Owned by the REGISTER under way, by run in between.
+	registrant registrant
 }
 
 // forced is a waiting caller of Register.
 type forced struct{ done chan error }
 
+type outcomeOfRegister struct {
+	lease lease
+	err   error
+}
+
+// timer is a time.Timer that may be off; the zero value is. Only one goroutine may use it.
+type timer struct{ t *time.Timer }
+
+func (t *timer) set(d time.Duration) {
+	t.off()
+	t.t = time.NewTimer(d)
+}
+
+func (t *timer) off() {
+	if t.t != nil {
+		t.t.Stop()
+	}
+	t.t = nil
+}
+
+func (t *timer) c() <-chan time.Time {
+	if t.t == nil {
+		return nil
+	}
+	return t.t.C
+}
+
 func newRegistration(a *Account) *registration {
-	self := uri.Address{Display: a.cfg.DisplayName, URI: a.cfg.AOR}
-	registrar := uri.URI{Scheme: a.cfg.AOR.Scheme, Host: a.cfg.AOR.Host, Port: a.cfg.AOR.Port}
-	r := &registration{
-		a: a, wake: make(chan *forced, 16), expires: a.cfg.Expires, d: newOutgoing(self, self, registrar),
+	return &registration{
+		a: a, wake: make(chan *forced, 16), doubt: make(chan struct{}, 1), clock: newClockWatch(), registrant: newRegistrant(a),
 	}
-	if p := a.cfg.Proxy; p != nil && p.HostPort() != registrar.HostPort() {
-		r.d.setRoutes([]uri.Address{{URI: p.WithParam("lr", "")}})
-	}
-	return r
 }
 
 // force asks run for a registration now and waits for it.
@@ -77,148 +114,221 @@ func (r *registration) force(ctx context.Context) error {
 
 // run registers, refreshes and retries until ctx ends, then un-registers.
 func (r *registration) run(ctx context.Context) {
-	var waiting []*forced
-	for ctx.Err() == nil {
-		err, interrupted := r.attempt(ctx, &waiting)
-		if ctx.Err() != nil {
-			break
-		}
-		if interrupted { // somebody calls Register: the address may have changed under this attempt
-			continue
-		}
-		for _, f := range waiting {
-			f.done <- err
-		}
-		waiting = nil
-		timer := time.NewTimer(r.pause(err))
-		select {
-		case <-timer.C:
-		case f := <-r.wake:
-			waiting = append(waiting, f)
-		case <-ctx.Done():
-		}
-		timer.Stop()
+	tick := time.NewTicker(clockEvery)
+	defer tick.Stop()
+	defer r.keeper.end()
+	r.stop = ctx.Done()
+	r.clock.begin()
+	r.apply(ctx, regStart)
+	for r.state != regGone {
+		r.apply(ctx, r.next(tick.C))
 	}
-	for _, f := range waiting {
-		f.done <- ErrClosed
-	}
-	r.unregister(context.WithoutCancel(ctx))
+	r.tell(ErrClosed)
 }
 
-// attempt runs one REGISTER; a call of Register meanwhile interrupts it and joins waiting.
-func (r *registration) attempt(ctx context.Context, waiting *[]*forced) (err error, interrupted bool) {
-	if s := r.a.State(); s.Registration != Registered {
-		s.Registration, s.Err, s.RetryAt = Registering, nil, time.Time{}
-		r.a.setState(s)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() { err = r.register(ctx) })
-	finished := make(chan struct{})
-	go func() { wg.Wait(); close(finished) }()
+// next waits for what happens.
+func (r *registration) next(tick <-chan time.Time) regEvent {
 	for {
 		select {
-		case <-finished:
-			return err, interrupted
 		case f := <-r.wake:
-			*waiting = append(*waiting, f)
-			interrupted = true
-			cancel()
-		}
-	}
-}
-
-// register sends REGISTER until it is answered for good, and sets the state.
-func (r *registration) register(ctx context.Context) error {
-	const maxIntervals = 3
-	for try := 0; ; try++ {
-		res, contact, target, err := r.send(ctx, r.expires)
-		if ctx.Err() != nil && err != nil {
-			return err
-		}
-		if err == nil && res.StatusCode == 423 && try < maxIntervals {
-			if least, ok := headerSeconds(res, "Min-Expires"); ok && least > r.expires && least <= maxExpires {
-				r.expires = least // RFC 3261 10.3
-				continue
+			r.waiting = append(r.waiting, f)
+			return regForced
+		case out := <-r.result:
+			r.ended()
+			return r.finished(out)
+		case <-r.due.c():
+			r.due.off()
+			return regDue
+		case <-r.silence.c():
+			r.silence.off()
+			return regSilence
+		case <-r.lapse.c():
+			r.lapse.off()
+			return regLapsed
+		case <-r.broken:
+			r.broken = nil
+			return r.flowEnded()
+		case <-r.doubt:
+			return regSuspected
+		case <-r.keeper.moved():
+			return r.flowEnded()
+		case <-tick:
+			if r.clock.jumped() {
+				return regJumped
 			}
+		case <-r.stop:
+			r.stop = nil
+			return regStop
 		}
-		err = final(res, err)
-		if err != nil {
-			r.failed++
-			return r.fail(err)
-		}
-		r.failed, r.bound = 0, contact
-		granted := r.granted(res, contact)
-		r.a.setState(AccountState{
-			Registration: Registered, Contact: contact, ExpiresAt: time.Now().Add(granted),
-			Transport: target.Transport, Server: target.Addr,
-		})
-		return nil
 	}
 }
 
-func (r *registration) fail(err error) error {
-	old := r.a.State()
-	s := AccountState{Registration: Failed, Err: err, RetryAt: time.Now().Add(r.pause(err))}
-	if old.ExpiresAt.After(time.Now()) { // the registrar still knows us at the old place
-		s.Contact, s.ExpiresAt, s.Transport, s.Server = old.Contact, old.ExpiresAt, old.Transport, old.Server
+// finished takes the outcome of a REGISTER.
+func (r *registration) finished(out outcomeOfRegister) regEvent {
+	switch {
+	case r.state == regLeaving:
+		return regLeft
+	case out.err != nil:
+		r.err = fmt.Errorf("register %s: %w", r.a.cfg.AOR, out.err)
+		return regRefused
+	}
+	r.lease, r.err = out.lease, nil
+	return regAccepted
+}
+
+// flowEnded judges the end of the flow: the first one is recovered from at once, those that follow too soon wait
+// longer and longer (RFC 5626 4.5), or a server that drops every connection would get thousands.
+func (r *registration) flowEnded() regEvent {
+	src, err := r.a.ua.cfg.Network.Source(r.lease.way.target.Addr)
+	moved := err != nil || src.Unmap() != r.lease.way.local.Addr()
+	if moved || time.Since(r.began) >= flowProven {
+		r.flaps = 0
+	}
+	if r.flaps++; r.flaps == 1 {
+		return regBroken
+	}
+	r.err, r.failed = fmt.Errorf("register %s: %w: connection lost", r.a.cfg.AOR, ErrTransport), r.flaps-1
+	return regFlapped
+}
+
+// apply makes a step of the machine and does what it asks for.
+func (r *registration) apply(ctx context.Context, e regEvent) {
+	before := r.state
+	m := before.step(e)
+	r.state = m.next
+	if e == regLapsed {
+		r.a.take(way{})
+	}
+	switch m.do {
+	case regSend:
+		r.begin(ctx)
+	case regRest:
+		r.rest()
+	case regPause:
+		r.backOff(e == regRefused)
+	case regUnregister:
+		r.unregister(ctx)
+	case regEnd, regNothing:
+		if e == regSilence && before != m.next || e == regLapsed && m.next == regRetrying {
+			r.err = fmt.Errorf("register %s: %w", r.a.cfg.AOR, ErrNoAnswer)
+			r.tell(r.err)
+			r.show(before)
+		}
+		return
+	}
+	r.show(before)
+}
+
+// show tells the application where we stand, unless it is where we stood.
+func (r *registration) show(before regState) {
+	s := AccountState{Registration: r.state.shown()}
+	switch r.state {
+	case regBound:
+		s = r.lease.state()
+	case regTrying, regWaiting, regRetrying:
+		if l := r.lease; l.until.After(time.Now()) { // the registrar still knows us at the old place
+			s = l.state()
+			s.Registration = r.state.shown()
+		}
+		if s.Registration == Failed {
+			s.Err = r.err
+		}
+		if r.state == regWaiting {
+			s.RetryAt = r.retryAt
+		}
+	case regRefreshing, regDoubting:
+		return // the user sees no difference
+	case regLeaving:
+	case regIdle, regGone, regStates:
+		return
+	}
+	if r.state == regTrying && before == regTrying {
+		return // begun anew: no news
 	}
 	r.a.setState(s)
-	return fmt.Errorf("register %s: %w", r.a.cfg.AOR, err)
 }
 
-// send sends one REGISTER for our Contact, and removes an older Contact of ours in the same request.
-func (r *registration) send(
-	ctx context.Context, expires time.Duration,
-) (*sipmsg.Response, uri.URI, resolve.Target, error) {
-	var contact uri.URI
-	var target resolve.Target
-	e := exchange{account: r.a, next: r.a.serverURI(), register: true, build: func(h hop) *sipmsg.Request {
-		contact, target = r.a.contact(h), h.target
-		req := r.d.request(sipmsg.REGISTER, r.d.nextSeq())
-		c := uri.Address{URI: contact}
-		c.Params = c.Params.With("expires", secondsText(expires))
-		req.AppendHeader(sipmsg.NewHeader("Contact", c.String()))
-		if !r.bound.IsZero() && !r.bound.Equal(contact) {
-			old := uri.Address{URI: r.bound}
-			old.Params = old.Params.With("expires", "0")
-			req.AppendHeader(sipmsg.NewHeader("Contact", old.String()))
-		}
-		req.AppendHeader(sipmsg.NewHeader("Expires", secondsText(expires)))
-		req.AppendHeader(sipmsg.NewHeader("Allow", allowed))
-		return req
-	}}
-	res, _, err := r.a.ua.roundTrip(ctx, e)
-	return res, contact, target, err
+// tell answers those who wait in Register.
+func (r *registration) tell(err error) {
+	for _, f := range r.waiting {
+		f.done <- err
+	}
+	r.waiting = nil
 }
 
-// granted reads how long the registrar keeps our Contact (RFC 3261 10.2.4).
-func (r *registration) granted(res *sipmsg.Response, contact uri.URI) time.Duration {
-	granted := r.expires
-	if d, ok := headerSeconds(res, "Expires"); ok {
-		granted = d
+// begin starts a REGISTER; one under way is given up.
+func (r *registration) begin(ctx context.Context) {
+	r.abandon()
+	r.due.off()
+	r.silence.off()
+	if r.state == regTrying || r.state == regDoubting {
+		r.silence.set(silencePatience)
 	}
-	for _, c := range contacts(res) {
-		if c.URI.User == contact.User && c.URI.Host == contact.Host && c.URI.Port == contact.Port {
-			if d, ok := seconds(c.Params.Get("expires")); ok {
-				granted = d
-			}
-		}
+	// After a move or a lost flow there is no time to look for a better server.
+	hurry := r.state == regDoubting || r.state == regTrying
+	if r.state == regDoubting || r.state == regTrying {
+		r.registrant.fresh()
 	}
-	if granted <= 0 || granted > maxExpires {
-		granted = r.expires
-	}
-	return granted
+	r.launch(ctx, func(ctx context.Context) outcomeOfRegister {
+		l, err := r.registrant.register(ctx, hurry)
+		return outcomeOfRegister{l, err}
+	})
 }
 
-// pause is the time until the next REGISTER: before the registration lapses, or a growing back-off
-// with jitter so that a server coming back is not met by all its phones at once.
+// launch runs a REGISTER on a goroutine of its own, which ended or abandon waits for.
+func (r *registration) launch(ctx context.Context, f func(context.Context) outcomeOfRegister) {
+	ctx, r.giveUp = context.WithCancel(ctx)
+	result := make(chan outcomeOfRegister, 1)
+	r.result = result
+	go func() { result <- f(ctx) }()
+}
+
+// abandon ends the REGISTER under way.
+func (r *registration) abandon() {
+	if r.result == nil {
+		return
+	}
+	r.giveUp()
+	<-r.result
+	r.ended()
+}
+
+func (r *registration) ended() {
+	r.giveUp()
+	r.result, r.giveUp = nil, nil
+}
+
+// rest waits for the end of the life that the registrar granted.
+func (r *registration) rest() {
+	l := &r.lease
+	r.failed = 0
+	r.began = time.Now()
+	l.until = r.began.Add(l.granted)
+	r.silence.off()
+	r.lapse.set(l.granted)
+	r.due.set(max(l.granted-margin(l.granted), time.Second))
+	r.broken = l.way.conn.Broken()
+	r.a.take(l.way)
+	r.keeper.keep(r.a, *l)
+	r.tell(nil)
+}
+
+// backOff waits before the next try.
+func (r *registration) backOff(count bool) {
+	if count {
+		r.failed++
+	}
+	r.abandon()
+	r.silence.off()
+	pause := r.pause(r.err)
+	r.due.set(pause)
+	r.retryAt = time.Now().Add(pause)
+	r.tell(r.err)
+}
+
+// pause is the time until the next REGISTER after a failure: a growing back-off with jitter so that a server coming
+// back is not met by all its phones at once.
 func (r *registration) pause(err error) time.Duration {
-	if err == nil {
-		left := time.Until(r.a.State().ExpiresAt)
-		return max(left-margin(left), time.Second)
-	}
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		switch {
 		case s.RetryAfter > 0:
@@ -237,17 +347,22 @@ func margin(life time.Duration) time.Duration {
 	return min(max(life/10, 40*time.Second), life/2)
 }
 
-// unregister removes our Contact.
+// unregister removes our Contact. ctx has ended already; what it says goodbye with lives for unregisterTimeout.
 func (r *registration) unregister(ctx context.Context) {
-	r.a.setState(AccountState{Registration: Offline})
-	if r.bound.IsZero() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, unregisterTimeout)
-	defer cancel()
-	res, _, _, err := r.send(ctx, 0)
-	if err = final(res, err); err != nil {
-		r.a.ua.log.InfoContext(ctx, "not un-registered", "account", r.a.cfg.ID, "err", err)
-	}
-	r.bound = uri.URI{}
+	r.abandon()
+	r.due.off()
+	r.silence.off()
+	r.lapse.off()
+	r.broken = nil
+	r.keeper.end()
+	r.a.take(way{})
+	ctx = context.WithoutCancel(ctx)
+	r.launch(ctx, func(ctx context.Context) outcomeOfRegister {
+		ctx, cancel := context.WithTimeout(ctx, unregisterTimeout)
+		defer cancel()
+		if err := r.registrant.remove(ctx); err != nil {
+			r.a.ua.log.InfoContext(ctx, "not un-registered", "account", r.a.cfg.ID, "err", err)
+		}
+		return outcomeOfRegister{}
+	})
 }

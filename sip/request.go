@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
-	"github.com/peregrine-softphone/peregrine/sip/digest"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/transport"
 	"github.com/peregrine-softphone/peregrine/sip/trust"
@@ -22,17 +19,12 @@ import (
 const (
 	// maxAuthTries: one for the challenge, one for a stale nonce, one for a second realm on the way.
 	maxAuthTries = 3
-	// silentLimit is how long a target may stay silent while there is another one to try. Four
-	// retransmissions have gone by then (0.5, 1.5, 3.5 s).
-	silentLimit = 4 * time.Second
 	// pathMTULimit is the largest request sent over UDP when the path MTU is unknown (RFC 3261 18.1.1).
 	pathMTULimit = 1300
-	// badFor is how long a target that failed is tried last.
-	badFor = time.Minute
 	// upgradeTimeout bounds the try to send a large request by TCP.
 	upgradeTimeout = 1500 * time.Millisecond
-	// maxRemembered bounds the memory of bad targets.
-	maxRemembered = 256
+	// noTCPFor is how long an address that has no TCP is not asked for it again.
+	noTCPFor = 10 * time.Minute
 )
 
 // exchange is a request of ours before its way is known. Via and Contact depend on the way, so the
@@ -40,8 +32,12 @@ const (
 type exchange struct {
 	account  *Account
 	next     uri.URI // where it goes: the first route, or the Request-URI
+	d        *dialog // of requests inside one, so that they stay with its server; may be nil
 	inDialog bool
 	register bool
+	hurry    bool // of a REGISTER: to the present server first, whatever the DNS prefers
+	// limit bounds the silence of the present target; 0: to the end of the transaction.
+	limit time.Duration
 	// build makes the request with a fresh CSeq, without Via and credentials. Runs on the caller's goroutine.
 	build func(h hop) *sipmsg.Request
 }
@@ -53,75 +49,17 @@ type hop struct {
 	local  netip.AddrPort // our address as the target sees it without a NAT: for Via and Contact
 }
 
-// targets resolves where an exchange goes, those that failed lately last.
-func (u *UA) targets(ctx context.Context, e exchange) ([]resolve.Target, error) {
-	want := ""
-	if e.account.ownServer(e.next) {
-		want = e.account.cfg.Transport
-	}
-	if e.next.Transport() != "" {
-		want = ""
-	}
-	ts, err := u.cfg.Resolver.Lookup(ctx, e.next, want)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
-	}
-	if e.account.ownServer(e.next) {
-		e.account.learnServers(ts)
-	}
-	ts = slices.Clone(ts)
-	slices.SortStableFunc(ts, func(a, b resolve.Target) int { return u.bad.rank(a) - u.bad.rank(b) })
-	return ts, nil
-}
-
-// badTargets remembers targets that failed, for badFor, and addresses that refuse TCP.
-type badTargets struct {
-	mu sync.Mutex
-	m  map[string]time.Time
-}
-
-func (b *badTargets) mark(key string, d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.m) >= maxRemembered {
-		clear(b.m) // forgetting costs a retry, no more
-	}
-	b.m[key] = time.Now().Add(d)
-}
-
-func (b *badTargets) has(key string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	until, ok := b.m[key]
-	if ok && time.Now().After(until) {
-		delete(b.m, key)
-		return false
-	}
-	return ok
-}
-
-func (b *badTargets) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	clear(b.m)
-}
-
-func (b *badTargets) rank(t resolve.Target) int {
-	if b.has(targetKey(t)) {
-		return 1
-	}
-	return 0
-}
-
-func targetKey(t resolve.Target) string { return t.Transport + " " + t.Addr.String() }
-
-// hop opens the way to a target.
-func (u *UA) hop(ctx context.Context, t resolve.Target) (hop, error) {
+// hop opens the way to a target for an account, which may be nil.
+func (u *UA) hop(ctx context.Context, a *Account, t resolve.Target) (hop, error) {
 	src, err := u.cfg.Network.Source(t.Addr)
 	if err != nil {
 		return hop{}, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
-	conn, err := u.tp.Path(ctx, t, trust.Policy{})
+	var policy trust.Policy
+	if a != nil {
+		policy = a.cfg.Trust
+	}
+	conn, err := u.tp.Path(ctx, t, policy)
 	if err != nil {
 		return hop{}, err
 	}
@@ -130,13 +68,19 @@ func (u *UA) hop(ctx context.Context, t resolve.Target) (hop, error) {
 
 // start sends an exchange to one target.
 func (u *UA) start(ctx context.Context, e exchange, t resolve.Target) (*clientTx, hop, error) {
-	h, err := u.hop(ctx, t)
+	dial := ctx
+	if e.limit > 0 {
+		var cancel context.CancelFunc
+		dial, cancel = context.WithTimeout(ctx, min(e.limit, dialLimit))
+		defer cancel()
+	}
+	h, err := u.hop(dial, e.account, t)
 	if err != nil {
 		return nil, h, err
 	}
 	req := u.complete(e, h)
 	if t.Transport == "udp" && len(req.String()) > pathMTULimit {
-		if h2, ok := u.upgrade(ctx, t); ok { // RFC 3261 18.1.1
+		if h2, ok := u.upgrade(ctx, e.account, t); ok { // RFC 3261 18.1.1
 			h, req = h2, u.complete(e, h2)
 		}
 	}
@@ -150,17 +94,17 @@ func (u *UA) start(ctx context.Context, e exchange, t resolve.Target) (*clientTx
 
 // upgrade finds a TCP way for a request too large for UDP; without one it goes by UDP all the same, for
 // peers that have no TCP.
-func (u *UA) upgrade(ctx context.Context, t resolve.Target) (hop, bool) {
+func (u *UA) upgrade(ctx context.Context, a *Account, t resolve.Target) (hop, bool) {
 	t.Transport = "tcp"
-	if u.bad.has(targetKey(t)) {
+	if u.bad.has(t) {
 		return hop{}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
-	h, err := u.hop(ctx, t)
+	h, err := u.hop(ctx, a, t)
 	if err != nil {
 		u.log.DebugContext(ctx, "no TCP for a large request", "remote", t.Addr, "err", err)
-		u.bad.mark(targetKey(t), 10*badFor)
+		u.bad.mark(t, noTCPFor)
 		return hop{}, false
 	}
 	return h, true
@@ -172,6 +116,7 @@ func (u *UA) complete(e exchange, h hop) *sipmsg.Request {
 	if req.Body() == nil {
 		req.SetBody(nil) // Content-Length: 0, which streams need
 	}
+	e.account.identify(e, req)
 	u.stamp(req, h)
 	u.authorize(e, req, h)
 	return req
@@ -205,11 +150,8 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 	var lastHop hop
 	lastErr := fmt.Errorf("%w: no address for %s", ErrTransport, e.next.HostPort())
 	for i, t := range ts {
-		limit := time.Duration(0)
-		if i < len(ts)-1 {
-			limit = silentLimit
-		}
-		res, h, err := u.tryTarget(ctx, e, t, limit)
+		e.limit = u.patience(ts, i)
+		res, h, err := u.tryTarget(ctx, e, t)
 		if err == nil && res.StatusCode != 503 {
 			return res, h, nil
 		}
@@ -217,7 +159,7 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 		if ctx.Err() != nil {
 			break
 		}
-		u.bad.mark(targetKey(t), badFor) // RFC 3263 4.3
+		u.blame(e, t, res) // RFC 3263 4.3
 		u.log.DebugContext(ctx, "target failed", "target", targetKey(t), "err", err)
 	}
 	if lastErr != nil {
@@ -226,14 +168,17 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 	return lastRes, lastHop, lastErr
 }
 
-// tryTarget is roundTrip with one target. A limit above 0 bounds its silence.
-func (u *UA) tryTarget(
-	ctx context.Context, e exchange, t resolve.Target, limit time.Duration,
-) (*sipmsg.Response, hop, error) {
+// tryTarget is roundTrip with one target, whose silence e.limit bounds.
+func (u *UA) tryTarget(ctx context.Context, e exchange, t resolve.Target) (*sipmsg.Response, hop, error) {
+	begun := time.Now()
 	for try := 1; ; try++ {
 		tx, h, err := u.start(ctx, e, t)
 		if err != nil {
 			return nil, h, err
+		}
+		limit := e.limit
+		if limit > 0 && try == 1 { // dialling counts
+			limit = max(limit-time.Since(begun), familyLimit)
 		}
 		res, err := u.await(ctx, tx, limit)
 		tx.Terminate()
@@ -280,78 +225,6 @@ func (u *UA) await(ctx context.Context, tx *clientTx, limit time.Duration) (*sip
 // broken is closed when the connection under the transaction is; nil for UDP.
 func (c *clientTx) broken() <-chan struct{} {
 	return c.conn.Broken()
-}
-
-// authorize adds credentials for challenges seen before: that saves a round trip (RFC 3261 22.3).
-func (u *UA) authorize(e exchange, req *sipmsg.Request, h hop) {
-	a := e.account
-	if a == nil || a.cfg.Password == "" {
-		return
-	}
-	for _, proxy := range []bool{false, true} {
-		key := a.authKey(e, h, proxy)
-		for _, realm := range u.auth.Realms(key) {
-			if !a.mayAnswer(realm, h, e) {
-				continue
-			}
-			value, ok := u.auth.AuthorizeRealm(key, realm, string(req.Method), req.Recipient.String(),
-				a.authUser(), a.cfg.Password, req.Body())
-			if ok {
-				req.AppendHeader(sipmsg.NewHeader(authHeader(proxy), value))
-			}
-		}
-	}
-}
-
-func authHeader(proxy bool) string {
-	if proxy {
-		return "Proxy-Authorization"
-	}
-	return "Authorization"
-}
-
-// challenged takes a 401 or 407 and reports whether a second try has a chance. A challenge for a realm
-// or from a next hop that is not the account's own is left alone: a digest computed for a stranger lets
-// him search for the password at leisure (the SIP digest leak).
-func (u *UA) challenged(e exchange, req *sipmsg.Request, h hop, res *sipmsg.Response) bool {
-	a := e.account
-	var name string
-	switch res.StatusCode {
-	case 401:
-		name = "WWW-Authenticate"
-	case 407:
-		name = "Proxy-Authenticate"
-	default:
-		return false
-	}
-	if a == nil || a.cfg.Password == "" {
-		return false
-	}
-	proxy := res.StatusCode == 407
-	var values []string
-	for _, hd := range res.GetHeaders(name) {
-		for _, ch := range digest.ParseChallenges([]string{hd.Value()}) {
-			if a.mayAnswer(ch.Realm, h, e) {
-				values = append(values, hd.Value())
-				break
-			}
-			u.log.Warn("challenge of a stranger left unanswered",
-				"account", a.cfg.ID, "realm", ch.Realm, "remote", h.target.Addr)
-		}
-	}
-	key := a.authKey(e, h, proxy)
-	for _, sent := range req.GetHeaders(authHeader(proxy)) {
-		if u.auth.Rejected(key, sent.Value(), values) {
-			return false
-		}
-	}
-	if len(values) == 0 || u.auth.Challenge(key, values) != nil {
-		return false
-	}
-	if e.register {
-		a.learnRealms(digest.ParseChallenges(values))
-	}
-	return true
 }
 
 // final turns a final response into an error unless it is 2xx.

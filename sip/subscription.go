@@ -222,7 +222,7 @@ func (s *Subscription) subscribe(ctx context.Context, expires time.Duration) err
 }
 
 func (s *Subscription) send(ctx context.Context, expires time.Duration) (*sipmsg.Response, error) {
-	e := exchange{account: s.account, next: s.d.nextHop(), inDialog: s.d.peerTag() != ""}
+	e := exchange{account: s.account, next: s.d.nextHop(), d: s.d, inDialog: s.d.peerTag() != ""}
 	e.build = func(h hop) *sipmsg.Request {
 		s.account.localize(s.d, h)
 		req := s.d.request(sipmsg.SUBSCRIBE, s.d.nextSeq())

@@ -132,7 +132,7 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 		cfg.Network = OSNetwork{}
 	}
 	if cfg.Resolver == nil {
-		cfg.Resolver = resolve.New(resolve.Config{DNS: resolve.System(), Transports: []string{"udp", "tcp"}})
+		cfg.Resolver = resolve.New(resolve.Config{DNS: resolve.System()})
 	}
 	if cfg.RingTime <= 0 {
 		cfg.RingTime = defaultRingTime
@@ -142,7 +142,7 @@ func New(ctx context.Context, cfg Config) (*UA, error) {
 	}
 	u := &UA{
 		cfg: cfg, log: cfg.Logger, ready: make(chan struct{}),
-		bad: badTargets{m: map[string]time.Time{}}, dialogs: dialogs{m: map[dialogKey]owner{}},
+		bad: badTargets{m: map[string]badTarget{}}, dialogs: dialogs{m: map[dialogKey]owner{}},
 		calls: map[*Call]struct{}{}, tx: newTransactions(),
 	}
 	u.life, u.kill = context.WithCancel(context.WithoutCancel(ctx))
@@ -355,6 +355,7 @@ type Stats struct {
 	Junk         uint64 // packets that are no SIP
 	Dropped      uint64 // messages that were dropped because they made no sense or a queue was full
 	Oversized    uint64 // messages too large for a datagram
+	Spoofed      uint64 // messages from elsewhere than they must have come from
 	Dialogs      int
 	Calls        int
 	Transactions int
@@ -371,6 +372,7 @@ func (u *UA) Stats() Stats {
 	tp := u.tp.Counters()
 	return Stats{
 		Junk: tp.Junk, Dropped: u.dropped.Load(), Oversized: tp.Oversized,
+		Spoofed: u.tx.spoofed.Load(),
 		Dialogs: u.dialogs.size(), Calls: calls, Transactions: clients + servers,
 		Silenced: u.guard.silenced.Load(), Limited: u.guard.limited.Load(),
 	}

@@ -15,6 +15,7 @@ type query struct {
 	r          *Resolver
 	secure     bool
 	serverName string
+	tier       int
 	targets    []Target
 }
 
@@ -47,12 +48,20 @@ func (q *query) orDefault(transport string) string {
 }
 
 func (q *query) add(transport string, ip netip.Addr, port uint16) {
-	t := Target{Transport: transport, Addr: netip.AddrPortFrom(ip.Unmap(), port)}
+	t := Target{Transport: transport, Addr: netip.AddrPortFrom(ip.Unmap(), port), Tier: q.tier}
 	if transport == "tls" {
 		t.ServerName = q.serverName
 	}
-	if len(q.targets) < maxTargets && !slices.Contains(q.targets, t) {
+	same := func(o Target) bool { return o.Transport == t.Transport && o.Addr == t.Addr }
+	if len(q.targets) < maxTargets && !slices.ContainsFunc(q.targets, same) {
 		q.targets = append(q.targets, t)
+	}
+}
+
+// lower begins a new tier, unless the present one is empty.
+func (q *query) lower() {
+	if n := len(q.targets); n > 0 && q.targets[n-1].Tier == q.tier {
+		q.tier++
 	}
 }
 
@@ -120,6 +129,7 @@ func (q *query) followNAPTR(ctx context.Context, records []NAPTR) (found bool, e
 				err = errors.Join(err, e)
 			case "a":
 				found = true
+				q.lower()
 				err = errors.Join(err, q.addresses(ctx, s.transport, name, int(portOr(0, s.transport))))
 			}
 		}
@@ -143,9 +153,13 @@ func (q *query) service(ctx context.Context, transport, host string) error {
 // follow resolves SRV records in the order they have been put in.
 func (q *query) follow(ctx context.Context, transport string, records []SRV) error {
 	var err error
-	for _, s := range records {
+	q.lower()
+	for i, s := range records {
 		if len(q.targets) >= maxTargets {
 			break
+		}
+		if i > 0 && records[i-1].Priority != s.Priority {
+			q.lower()
 		}
 		if s.Target == "." || s.Target == "" { // RFC 2782: decidedly not available
 			continue
@@ -178,6 +192,9 @@ func (q *query) unlessFound(err error) error {
 	return err
 }
 
+// farTier is more than the tiers of one answer.
+const farTier = 1 << 10
+
 // sorted puts targets this computer has no way to behind the others.
 func (q *query) sorted() []Target {
 	if q.r.cfg.Reachable == nil {
@@ -189,6 +206,7 @@ func (q *query) sorted() []Target {
 		if q.r.cfg.Reachable(t.Addr) {
 			near = append(near, t)
 		} else {
+			t.Tier += farTier
 			far = append(far, t)
 		}
 	}

@@ -41,6 +41,9 @@ type Target struct {
 	Transport  string         // "udp", "tcp" or "tls"
 	Addr       netip.AddrPort // never without a port
 	ServerName string         // what the certificate must be for with "tls" (RFC 5922 4: the URI's domain), else ""
+	// Tier rises where the DNS prefers what came before: with the transport and with the SRV priority. Targets of one
+	// tier are equal, and a caller may stay with the one it knows.
+	Tier int
 }
 
 // NAPTR is one NAPTR record (RFC 3403).
