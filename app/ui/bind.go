@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -114,6 +115,51 @@ func (b *binder) clock(tick func()) {
 			})
 		}
 	}
+}
+
+// How the trace comes to the UI thread: in batches, so that hundreds of messages a second cost five
+// drawings, and no more than a batch holds; the others are counted.
+const (
+	traceEvery = 200 * time.Millisecond
+	traceBatch = 500
+)
+
+// trace shows the messages of the engine's trace, with how many were left out, until ctx ends.
+func (b *binder) trace(ctx context.Context, entries <-chan app.TraceEntry, show func([]app.TraceEntry, int)) {
+	b.spawn(func() {
+		t := time.NewTicker(traceEvery)
+		defer t.Stop()
+		var batch []app.TraceEntry
+		var busy atomic.Bool // a batch waits for the UI thread
+		left := 0
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-entries:
+				switch {
+				case !ok:
+					return
+				case len(batch) < traceBatch:
+					batch = append(batch, e)
+				default:
+					left++
+				}
+			case <-t.C:
+				if len(batch)+left == 0 || !busy.CompareAndSwap(false, true) {
+					continue
+				}
+				ready, out := batch, left
+				batch, left = nil, 0
+				b.post(func() {
+					busy.Store(false)
+					if ctx.Err() == nil {
+						show(ready, out)
+					}
+				})
+			}
+		}
+	})
 }
 
 // verb runs a verb of the engine off the UI thread and gives its error back on it.

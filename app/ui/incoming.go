@@ -26,8 +26,8 @@ const mostRings = 3
 func (w *window) showRings(now time.Time) {
 	ringing := map[string]bool{}
 	for _, c := range w.snap.Calls {
-		if c.State != app.CallIncoming || w.hungUp[c.ID] {
-			continue
+		if c.State != app.CallIncoming || w.hungUp[c.ID] || c.Waiting {
+			continue // one that comes during another call has its strip: it must not burst into the talk
 		}
 		ringing[c.ID] = true
 		r := w.rings[c.ID]

@@ -23,7 +23,9 @@ const (
 func (w *window) tellOfNews(old, s app.Snapshot) {
 	unread := 0
 	for _, c := range s.Chats {
-		unread += c.Unread
+		if !c.Stranger {
+			unread += c.Unread
+		}
 	}
 	if unread != w.unread {
 		w.unread = unread
@@ -45,7 +47,7 @@ func (w *window) tellOfNews(old, s app.Snapshot) {
 	}
 	for _, c := range s.Chats {
 		before, _ := page.FindChat(old, c.Peer)
-		if c.Unread > before.Unread && !c.Last.Outgoing {
+		if c.Unread > before.Unread && !c.Last.Outgoing && !c.Stranger {
 			tell(page.NameOf(s, c.Peer), shortened(c.Last.Text))
 		}
 	}

@@ -36,6 +36,10 @@ func (w *window) keys() []key {
 				w.Hangup(c.ID)
 			}
 		}},
+		{fyne.KeyT, ctrl, lang.L("Transfer the call"), w.transferFocused},
+		{fyne.KeyJ, ctrl, lang.L("Talk together"), w.TalkTogether},
+		{fyne.KeyR, ctrl, lang.L("Call the last number again"), w.Redial},
+		{fyne.KeyD, ctrl | fyne.KeyModifierShift, lang.L("Do not disturb"), w.toggleDND},
 		{fyne.KeyComma, ctrl, lang.L("Settings"), w.ShowSettings},
 	}
 }
@@ -79,7 +83,8 @@ func (w *window) typedKey(ev *fyne.KeyEvent) {
 		case w.dialog != nil:
 			w.closeDialog()
 		case w.strips.Fold():
-		case w.view == viewSettings || w.view == viewAccount || w.shell.Narrow():
+		case w.shown && w.welcome == nil && w.sidebar.Fold():
+		case w.view == viewSettings || w.view == viewAccount || w.view == viewSupport || w.shell.Narrow():
 			w.Back()
 		case w.view == viewChat && w.welcome == nil:
 			w.win.Canvas().Focus(w.chat.Composer)

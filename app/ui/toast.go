@@ -17,6 +17,7 @@ type toast struct {
 	card  fyne.CanvasObject
 	until time.Time
 	text  string
+	gone  func() // called when it goes away without its action having been taken; may be nil
 }
 
 // Tell implements page.Actions: a sentence that goes away by itself, its details one click away.
@@ -26,18 +27,28 @@ func (w *window) Tell(text, detail string) {
 
 // toast shows a sentence, with a link that does something if action is not "".
 func (w *window) toast(text, detail, action string, run func()) {
+	w.addToast(text, detail, action, run, nil)
+}
+
+// offer shows a sentence with a link that takes something back; gone is called when nobody did.
+func (w *window) offer(text, action string, run, gone func()) {
+	w.addToast(text, "", action, run, gone)
+}
+
+func (w *window) addToast(text, detail, action string, run, gone func()) {
 	for i, t := range w.toasts {
 		if t.text == text { // said already: it stays longer, it does not come twice
 			w.toasts[i].until = w.opts.Now().Add(keep)
 			return
 		}
 	}
-	t := toast{until: w.opts.Now().Add(keep), text: text}
+	t := toast{until: w.opts.Now().Add(keep), text: text, gone: gone}
 	var card fyne.CanvasObject
 	closeIt := func() { w.dropToast(card) }
 	if run != nil {
 		do := run
 		run = func() {
+			w.keepToast(card)
 			closeIt()
 			do()
 		}
@@ -60,14 +71,40 @@ func (w *window) holdToast(card fyne.CanvasObject) {
 }
 
 func (w *window) dropToast(card fyne.CanvasObject) {
+	w.layer.RemoveToast(card)
 	for i, t := range w.toasts {
 		if t.card == card {
 			w.toasts = append(w.toasts[:i], w.toasts[i+1:]...)
-			break
+			if t.gone != nil {
+				t.gone()
+			}
+			return
 		}
 	}
-	w.layer.RemoveToast(card)
 }
+
+// keepToast keeps what a toast offered to take back: the user has done so.
+func (w *window) keepToast(card fyne.CanvasObject) {
+	for i := range w.toasts {
+		if w.toasts[i].card == card {
+			w.toasts[i].gone = nil
+		}
+	}
+}
+
+// flush carries out what waits for a chance to undo it: the window goes.
+func (w *window) flush() {
+	if w.clearing {
+		ctx, cancel := context.WithTimeout(w.bind.ctx, flushTime)
+		defer cancel()
+		if err := w.engine.ClearHistory(ctx); err != nil {
+			w.opts.Logger.Warn("history not cleared", "error", err)
+		}
+	}
+}
+
+// flushTime is how long the window may take to go.
+const flushTime = 2 * time.Second
 
 func (w *window) dropToasts(now time.Time) {
 	for _, v := range slices.Backward(w.toasts) {

@@ -26,10 +26,12 @@ type Engine interface {
 
 	AddAccount(ctx context.Context, spec app.AccountSpec) error
 	RemoveAccount(ctx context.Context, address string) error
+	SetDefaultAccount(ctx context.Context, address string) error
 	StartDemo(ctx context.Context) error
 	AddBuddy(ctx context.Context, address, name, group string) error
 	RemoveBuddy(ctx context.Context, address string) error
 	SetPresence(ctx context.Context, p app.Presence, note string) error
+	SetLamp(ctx context.Context, address string, watch, share bool) error
 
 	Call(ctx context.Context, address string, o app.CallOptions) (id string, err error)
 	Answer(ctx context.Context, id string) error
@@ -40,6 +42,18 @@ type Engine interface {
 	Mute(ctx context.Context, id string, on bool) error
 	Codec(ctx context.Context, id, name string) error
 	DTMF(ctx context.Context, id, digits string) error
+	Transfer(ctx context.Context, id, address string) error // unseen
+	Connect(ctx context.Context, id, otherID string) error  // the two others talk, we leave
+	Redial(ctx context.Context) (id string, err error)
+
+	SeeMissed(ctx context.Context) error
+	ClearHistory(ctx context.Context) error
+
+	AcceptRequest(ctx context.Context, id string) error
+	RefuseRequest(ctx context.Context, id string, block bool) error
+	Block(ctx context.Context, address string) error
+	Unblock(ctx context.Context, address string) error
+	Blocked(ctx context.Context) ([]string, error)
 
 	Message(ctx context.Context, address, text string) (app.Message, error)
 	RetryMessage(ctx context.Context, id string) error
@@ -107,7 +121,10 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	a.Lifecycle().SetOnEnteredForeground(func() { w.setForeground(true) }) //nolint:contextcheck // as above
 	a.Lifecycle().SetOnExitedForeground(func() { w.setForeground(false) }) //nolint:contextcheck // as above
 	a.Lifecycle().SetOnStopped(cancel)
-	w.win.SetOnClosed(cancel)
+	w.win.SetOnClosed(func() {
+		w.flush() //nolint:contextcheck // as above
+		cancel()
+	})
 	stop := quitWith(outer, a)
 	w.win.ShowAndRun()
 	stop() // the application is gone, there is nothing left to quit

@@ -542,12 +542,21 @@ func langKey(n ast.Node) (string, bool) {
 	if !ok || sel.Sel.Name != "L" {
 		return "", false
 	}
-	lit, ok := call.Args[0].(*ast.BasicLit)
-	if !ok {
-		return "", false
+	return literal(call.Args[0])
+}
+
+// literal returns the text of a literal, also of one that is put together of several.
+func literal(e ast.Expr) (string, bool) {
+	switch x := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(x.Value)
+		return text, err == nil
+	case *ast.BinaryExpr:
+		left, ok := literal(x.X)
+		right, fine := literal(x.Y)
+		return left + right, ok && fine
 	}
-	key, err := strconv.Unquote(lit.Value)
-	return key, err == nil
+	return "", false
 }
 
 func BenchmarkSnapshotWith5000Buddies(b *testing.B) {

@@ -27,6 +27,7 @@ const (
 	viewChat
 	viewSettings
 	viewAccount
+	viewSupport
 )
 
 // window is the main window and all it has to remember. It belongs to the UI thread.
@@ -46,6 +47,8 @@ type window struct {
 	strips   *page.Strips
 	settings *page.Settings
 	account  *page.Welcome // the page that adds an account or signs one in again
+	support  *page.Support
+	transfer *page.Transfer // the panel in the dialog, if that is one
 	nobody   fyne.CanvasObject
 	blank    *fyne.Container
 
@@ -65,6 +68,9 @@ type window struct {
 	welcomed   bool             // the first start was just done
 	rings      map[string]*ring // windows of incoming calls
 	dialog     *fynewidget.PopUp
+	seen       uint64 // revision at which the missed calls were looked at
+	clearing   bool   // the history goes when the chance to undo it is over
+	stopTrace  func()
 	unread     int                      // as written into the title
 	notify     func(title, text string) // to the system
 }
@@ -73,6 +79,7 @@ func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
 	w := &window{
 		app: a, engine: e, bind: b, opts: o, foreground: true, mode: theme.System,
 		marking: map[string]uint64{}, hungUp: map[string]bool{}, wasLive: map[string]bool{}, rings: map[string]*ring{},
+		stopTrace: func() {},
 	}
 	w.notify = w.sendNotification
 	first := e.Snapshot() // so that the first picture is already the right one
@@ -134,6 +141,9 @@ func (w *window) show(s app.Snapshot) {
 	w.sidebar.Show(s, w.opened(), now)
 	w.showRight()
 	w.showRings(now)
+	if w.transfer != nil && !w.transfer.Show(s) {
+		w.closeDialog() // there is nothing left to transfer
+	}
 	w.shell.Refresh()
 	if w.welcomed && w.view == viewNobody && len(s.Buddies) == 1 && !w.shell.Narrow() {
 		w.welcomed = false
@@ -145,8 +155,12 @@ func (w *window) show(s app.Snapshot) {
 // come four times a second, and each part drawn anew costs the drawing of the whole window.
 func (w *window) showFigures() {
 	w.strips.Figures(w.snap)
-	if w.view == viewSettings {
+	switch w.view {
+	case viewSettings:
 		w.settings.Levels(w.snap)
+	case viewSupport:
+		w.support.Show(w.snap, w.opts.Now())
+	case viewNobody, viewChat, viewAccount:
 	}
 }
 
@@ -188,9 +202,11 @@ func (w *window) showRight() {
 		w.shell.SetBody(w.header.Root, w.chat.Root)
 		w.loadChat()
 	case viewSettings:
-		w.settings.Show(w.snap)
+		w.settings.Show(w.snap, w.opts.Now())
 	case viewAccount:
 		w.account.Show(w.snap)
+	case viewSupport:
+		w.support.Show(w.snap, w.opts.Now())
 	case viewNobody:
 		w.shell.SetBody(w.blank, w.nobody)
 	}
@@ -243,6 +259,9 @@ func (w *window) tick() {
 		w.strips.Tick(now)
 	}
 	w.dropToasts(now)
+	if w.view == viewSettings {
+		w.settings.Tick(now)
+	}
 	if w.shown && w.welcome == nil && now.Second() == 0 {
 		w.sidebar.Show(w.snap, w.opened(), now) // "14:02" becomes "Yesterday" by itself
 	}
@@ -251,6 +270,7 @@ func (w *window) tick() {
 func (w *window) setForeground(on bool) {
 	w.foreground = on
 	if on && w.shown && w.welcome == nil {
+		w.sidebar.Show(w.snap, w.opened(), w.opts.Now())
 		w.showRight()
 	}
 }
@@ -273,10 +293,18 @@ func (w *window) endedCalls() {
 
 // showPage shows a page that is no person, with a title and a way back.
 func (w *window) showPage(v view, title string, body fyne.CanvasObject) {
-	w.view = v
+	w.setView(v)
 	w.shell.SetBody(page.NewTitleBar(w, title).Root, body)
 	w.shell.SetDetail(true)
 	w.sidebar.Show(w.snap, w.opened(), w.opts.Now())
+}
+
+// setView notes what the right side shows; what only ran for another view ends.
+func (w *window) setView(v view) {
+	if w.view == viewSupport && v != viewSupport {
+		w.stopTrace()
+	}
+	w.view = v
 }
 
 // Open implements page.Actions.
@@ -284,7 +312,8 @@ func (w *window) Open(address string) {
 	if !page.Same(address, w.open) {
 		w.loaded, w.limit = 0, firstLoad
 	}
-	w.open, w.view = address, viewChat
+	w.open = address
+	w.setView(viewChat)
 	w.chat.Open(address, page.NameOf(w.snap, address))
 	w.shell.SetDetail(true)
 	w.showRight()
@@ -297,10 +326,14 @@ func (w *window) Open(address string) {
 
 // Back implements page.Actions.
 func (w *window) Back() {
+	if w.view == viewSupport || w.view == viewAccount {
+		w.ShowSettings() // where they were opened
+		return
+	}
 	if w.view != viewChat {
-		w.view = viewNobody
+		w.setView(viewNobody)
 		if w.open != "" {
-			w.view = viewChat
+			w.setView(viewChat)
 		}
 	}
 	w.shell.SetDetail(false)
@@ -312,7 +345,7 @@ func (w *window) Back() {
 // ShowSettings implements page.Actions.
 func (w *window) ShowSettings() {
 	w.settings = page.NewSettings(w)
-	w.settings.Show(w.snap)
+	w.settings.Show(w.snap, w.opts.Now())
 	w.showPage(viewSettings, lang.L("Settings"), w.settings.Root)
 }
 
@@ -328,7 +361,11 @@ func (w *window) ShowAccount(address string) {
 		if page.Same(a.Address, address) {
 			w.account = page.NewWelcome(w, w.ShowSettings, true)
 			w.account.Edit(a)
-			w.showPage(viewAccount, lang.L("Sign in again"), w.account.Root)
+			title := lang.L("Change the account")
+			if a.State == app.AccountFailed {
+				title = lang.L("Sign in again")
+			}
+			w.showPage(viewAccount, title, w.account.Root)
 			w.Focus(w.account.AccountForm.Password)
 		}
 	}
@@ -346,7 +383,7 @@ func (w *window) ShowAddBuddy(address string) {
 func (w *window) closeDialog() {
 	if w.dialog != nil {
 		w.dialog.Hide()
-		w.dialog = nil
+		w.dialog, w.transfer = nil, nil
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -21,16 +20,14 @@ type AccountForm struct {
 	Address, Password *widget.Entry
 	Submit            *widget.Button
 
-	act                  Actions
-	display, proxy, auth *widget.Entry
-	transport            *fynewidget.Select
-	inFile               *widget.Toggle
-	wrong                *hint // what is wrong with the address, below it
-	wrongProxy           *hint
-	kept                 *widget.Text // where the password is kept
-	problem              *problem
-	progress             *fyne.Container
-	done, cancel         func()
+	act          Actions
+	more         *accountMore
+	unfold       func()       // shows the part that is folded away
+	wrong        *hint        // what is wrong with the address, below it
+	kept         *widget.Text // where the password is kept
+	problem      *problem
+	progress     *fyne.Container
+	done, cancel func()
 
 	snap  app.Snapshot
 	state formState
@@ -52,29 +49,22 @@ const (
 // want to wait for it, cancel by the second button.
 func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 	f := &AccountForm{
-		act:        act,
-		done:       done,
-		cancel:     cancel,
-		problem:    newProblem(),
-		wrong:      newHint(),
-		wrongProxy: newHint(),
+		act:     act,
+		done:    done,
+		cancel:  cancel,
+		problem: newProblem(),
+		wrong:   newHint(),
 	}
 	f.Address, f.Password = widget.NewEntry("alice@example.org"), widget.NewPasswordEntry("")
 	f.Password.Label = lang.L("Password")
-	f.display, f.auth = widget.NewEntry(lang.L("How others see you")), widget.NewEntry(lang.L("As in the address"))
-	f.proxy = widget.NewEntry(lang.L("Found by DNS"))
-	f.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP"}, nil)
-	f.transport.SetSelectedIndex(0)
+	f.more = newAccountMore(act, f.submit)
 	f.kept = widget.NewText("", widget.Caption())
-	f.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), func(bool) { f.showKept() })
+	f.more.inFile.OnChanged = func(bool) { f.showKept() }
 	f.Submit = widget.NewButton("", lang.L("Sign in"), widget.AccentKind, f.submit)
-	for _, e := range []*widget.Entry{f.Address, f.Password, f.display, f.proxy, f.auth} {
-		e.OnEnter = f.submit
-	}
+	f.Address.OnEnter, f.Password.OnEnter = f.submit, f.submit
 	f.Address.OnBlur = func() { f.check(false) }
-	f.proxy.OnBlur = f.Address.OnBlur
+	f.more.proxy.OnBlur, f.more.identity.OnBlur = f.Address.OnBlur, f.Address.OnBlur
 	f.Address.OnChanged = func(string) { f.wrong.hide() } // no blame while one types
-	f.proxy.OnChanged = func(string) { f.wrongProxy.hide() }
 	f.progress = container.NewHBox(
 		widget.NewIcon("retry", theme.Attention, theme.SizeSmall),
 		widget.NewText(lang.L("Signing in…"), widget.Style{Color: theme.Quiet}),
@@ -87,14 +77,11 @@ func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 }
 
 func (f *AccountForm) build() fyne.CanvasObject {
-	more := container.New(
-		layout.NewCustomPaddedVBoxLayout(3*theme.Step),
-		field(lang.L("Name"), f.display),
-		field(lang.L("User name for signing in"), f.auth),
-		field(lang.L("Outbound proxy"), withHint(f.proxy, f.wrongProxy)),
-		field(lang.L("Transport"), f.transport),
-		f.inFile,
-	)
+	more := fold(lang.L("More options"), f.more.root)
+	f.unfold = func() {
+		show(f.more.root, true)
+		more.Refresh()
+	}
 	buttons := container.NewHBox(f.Submit)
 	if f.cancel != nil {
 		buttons.Add(widget.NewButton("", lang.L("Cancel"), widget.Plain, f.Leave))
@@ -102,27 +89,24 @@ func (f *AccountForm) build() fyne.CanvasObject {
 	return container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
 		field(lang.L("SIP address"), withHint(f.Address, f.wrong)),
 		field(lang.L("Password"), container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), f.Password, f.kept)),
-		fold(lang.L("More options"), more), f.problem.root, f.progress, buttons)
+		more, f.problem.root, f.progress, buttons)
 }
 
-// Edit fills the form with an account that is there, for its password to be typed again.
+// Edit fills the form with an account that is there, for its password to be typed again or its details to
+// be changed. A password that is left empty stays as it is.
 func (f *AccountForm) Edit(a app.Account) {
 	f.edit = true
 	f.Address.SetText(ShowAddress(a.Address))
 	f.Address.Disable()
-	f.display.SetText(a.DisplayName)
-	f.proxy.SetText(ShowAddress(a.Proxy))
-	f.auth.SetText(a.AuthUser)
-	f.inFile.Set(a.Stored == app.StoreFile)
+	f.more.set(a)
 	f.showKept()
-	for i, t := range f.transport.Options {
-		if i > 0 && strings.EqualFold(t, a.Transport) {
-			f.transport.SetSelectedIndex(i)
-		}
-	}
+	f.Password.SetPlaceHolder(lang.L("Unchanged"))
 	if a.State == app.AccountFailed {
 		f.problem.show(sentence(a.Reason), a.Detail)
+		return
 	}
+	f.Submit.SetText(lang.L("Save"))
+	f.unfold()
 }
 
 // Busy tells whether the form has an account of its own that the server has not yet taken.
@@ -193,7 +177,7 @@ func (f *AccountForm) refused(a app.Account) {
 }
 
 func (f *AccountForm) showKept() {
-	if f.inFile.On() {
+	if f.more.inFile.On() {
 		f.kept.SetText(lang.L("Kept in a file that only you can read."))
 	} else {
 		f.kept.SetText(lang.L("Kept in the keyring of this system."))
@@ -203,16 +187,12 @@ func (f *AccountForm) showKept() {
 // check says what is wrong with what was typed, below where it was typed. Fields still empty are
 // wrong only when the form is sent.
 func (f *AccountForm) check(sending bool) bool {
-	address, proxy := strings.TrimSpace(f.Address.Text), strings.TrimSpace(f.proxy.Text)
+	address := strings.TrimSpace(f.Address.Text)
 	bad := (address != "" || sending) && !isAddress(address)
 	if bad {
 		f.wrong.show(lang.L("A SIP address has a name and a domain, like alice@example.org."))
 	}
-	badProxy := strings.ContainsAny(proxy, " \t@/")
-	if badProxy {
-		f.wrongProxy.show(lang.L("A proxy is a host name or an address, like sip.example.org or 192.0.2.1:5060."))
-	}
-	return !bad && !badProxy
+	return f.more.check() && !bad
 }
 
 // isAddress tells whether a text looks like user@domain, with or without its scheme.
@@ -247,15 +227,8 @@ func (f *AccountForm) submit() {
 func (f *AccountForm) spec() app.AccountSpec {
 	spec := app.AccountSpec{
 		Address: strings.TrimSpace(f.Address.Text), Kind: app.AccountSIP, Password: f.Password.Text,
-		AuthUser: strings.TrimSpace(f.auth.Text), Proxy: strings.TrimSpace(f.proxy.Text),
-		DisplayName: strings.TrimSpace(f.display.Text),
 	}
-	if i := f.transport.SelectedIndex(); i > 0 {
-		spec.Transport = strings.ToLower(f.transport.Options[i])
-	}
-	if f.inFile.On() {
-		spec.PasswordStore = "file"
-	}
+	f.more.into(&spec)
 	return spec
 }
 
@@ -270,7 +243,7 @@ func (f *AccountForm) failed(spec app.AccountSpec, err error) {
 	if spec.PasswordStore != "file" && strings.Contains(strings.ToLower(text), "keyring") {
 		text = lang.L("There is no keyring here that works. A file that only you can read can keep the password.")
 		f.problem.ask(text, detail, lang.L("Keep it in a file"), func() {
-			f.inFile.Set(true)
+			f.more.inFile.Set(true)
 			f.showKept()
 			f.submit()
 		})

@@ -20,7 +20,9 @@ type Actions interface {
 	ShowSettings()
 	ShowAddBuddy(address string)
 	ShowAddAccount()
-	ShowAccount(address string)   // to sign it in again
+	ShowAccount(address string)   // to sign it in again, or to change it
+	ShowTransfer(id string)       // whom to hand a call on to
+	ShowDetails()                 // the page for support: the SIP trace and figures
 	Tell(sentence, detail string) // a toast
 	Copy(text string)
 	Menu(items []*fyne.MenuItem, at fyne.Position)
@@ -29,6 +31,8 @@ type Actions interface {
 
 	// Calls.
 	Call(address string)
+	CallFrom(address, account string) // by this account
+	Redial()                          // calls whom was called last
 	Answer(id string)
 	Decline(id string)
 	Hangup(id string)
@@ -37,6 +41,19 @@ type Actions interface {
 	Mute(id string, on bool)
 	Codec(id, name string)
 	DTMF(id, digits string)
+	Transfer(id, address string, done func(error)) // hands the call on, unseen
+	Connect(id, other string, done func(error))    // the two others talk, we leave
+	TalkTogether()                                 // all answered calls become one conversation
+	Split(id string)                               // out of the conversation, on hold
+	SeeMissed()                                    // the user has looked at the missed calls
+	ClearHistory()                                 // with a chance to undo it
+
+	// Strangers, and what others ask for. then is called when it has worked; it may be nil.
+	Accept(id string, then func())
+	Refuse(id string, block bool)
+	Block(address string)
+	Unblock(address string)
+	Blocked(done func([]string, error))
 
 	// Messages.
 	Send(address, text string, failed func())
@@ -50,8 +67,11 @@ type Actions interface {
 	RemoveBuddy(address string)
 	AddAccount(spec app.AccountSpec, done func(error))
 	RemoveAccount(address string)
+	SetDefaultAccount(address string)
+	SetLamp(address string, watch, share bool) // busy lamp: see theirs, show ours
 	StartDemo(done func(error))
 	Set(key, value string)
 	Devices(done func([]app.Device, error))
 	DismissNotice(id string)
+	TraceTo(path string, done func(error)) // writes the SIP trace to a file; "": stops
 }

@@ -14,7 +14,8 @@ func OnlyFigures(a, b app.Snapshot) bool {
 	return a.Self == b.Self && a.Network == b.Network && a.Audio == b.Audio && a.Profile == b.Profile &&
 		maps.Equal(a.Settings, b.Settings) && slices.Equal(a.Notices, b.Notices) &&
 		sameAccounts(a.Accounts, b.Accounts) && slices.EqualFunc(a.Calls, b.Calls, sameCall) &&
-		slices.Equal(a.Chats, b.Chats) && slices.Equal(a.Buddies, b.Buddies)
+		slices.Equal(a.Chats, b.Chats) && slices.Equal(a.Buddies, b.Buddies) &&
+		a.Missed == b.Missed && slices.Equal(a.Requests, b.Requests) && slices.Equal(a.Recent, b.Recent)
 }
 
 func sameCall(a, b app.Call) bool {

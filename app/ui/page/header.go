@@ -17,8 +17,10 @@ const headerHeight float32 = 68
 type Header struct {
 	Root *fyne.Container
 	Call *widget.Button
+	From *widget.Button // which account to call by; only where there are several
 
 	act     Actions
+	snap    app.Snapshot
 	address string
 	buddy   bool
 	narrow  bool
@@ -40,13 +42,17 @@ func NewHeader(act Actions) *Header {
 	}
 	h.back = widget.NewIconButton("back", lang.L("Back to the list"), widget.Plain, act.Back)
 	h.Call = widget.NewButton("phone", lang.L("Call"), widget.Tonal, func() { act.Call(h.address) }).Tint(theme.Good)
+	h.From = widget.NewIconButton("down", lang.L("Call by another account"), widget.Plain, func() {
+		act.Menu(callFromItems(act, h.snap, h.address), below(h.From).SubtractXY(160, 0))
+	}).Height(28)
+	h.From.Hide()
 	h.more = widget.NewIconButton("more", lang.L("More"), widget.Plain, func() {
-		act.Menu(personMenu(act, h.address, h.buddy), below(h.more).SubtractXY(120, 0))
+		act.Menu(personMenu(act, h.snap, h.address, h.buddy), below(h.more).SubtractXY(120, 0))
 	})
 	h.Root = container.New(&free{
 		min:    func() fyne.Size { return fyne.NewSize(300, headerHeight) },
 		layout: h.layout,
-	}, h.back, h.avatar, h.name, h.mark, h.line, h.Call, h.more, h.hair)
+	}, h.back, h.avatar, h.name, h.mark, h.line, h.Call, h.From, h.more, h.hair)
 	h.back.Hide()
 	return h
 }
@@ -60,9 +66,14 @@ func (h *Header) layout(s fyne.Size) {
 	put(h.avatar, x, 14, 40, 40)
 	x += 52
 	put(h.more, s.Width-12-40, 14, 40, 40)
+	end := s.Width - 12 - 40 - 8
+	if h.From.Visible() {
+		put(h.From, end-28, 20, 28, 28)
+		end -= 28 + 4
+	}
 	call := h.Call.MinSize().Width
-	put(h.Call, s.Width-12-40-8-call, 16, call, 36)
-	room := s.Width - 12 - 40 - 8 - call - 12 - x
+	put(h.Call, end-call, 16, call, 36)
+	room := end - call - 12 - x
 	put(h.name, x, 12, room, 24)
 	left := x
 	if h.mark.Visible() {
@@ -82,7 +93,8 @@ func (h *Header) SetNarrow(on bool) {
 
 // Show shows the person.
 func (h *Header) Show(s app.Snapshot, address string) {
-	h.address = address
+	h.snap, h.address = s, address
+	show(h.From, len(callingAccounts(s)) > 1)
 	b, ok := findBuddy(s, address)
 	h.buddy = ok
 	name := NameOf(s, address)
@@ -101,8 +113,10 @@ func (h *Header) Show(s app.Snapshot, address string) {
 	}
 	if busy {
 		h.Call.Disable() // the strip below is that call
+		h.From.Disable()
 	} else {
 		h.Call.Enable()
+		h.From.Enable()
 	}
 	h.Root.Refresh()
 }
@@ -110,6 +124,9 @@ func (h *Header) Show(s app.Snapshot, address string) {
 // presenceLine tells a presence with its note, or why it is not known.
 func presenceLine(b app.Buddy) string {
 	line := PresenceWord(b.Status)
+	if b.Lamp == app.LampBusy || b.Lamp == app.LampRinging {
+		line += " · " + lampWord(b.Lamp)
+	}
 	switch {
 	case b.Note != "":
 		return line + " · " + oneLine(b.Note)

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -96,7 +95,7 @@ func (s *Sidebar) foundPeople(query string) []listRow {
 		}
 	}
 	for _, c := range s.snap.Chats {
-		if !seen[addressKey(c.Peer)] &&
+		if !seen[addressKey(c.Peer)] && !c.Stranger &&
 			(strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
 			rows = append(rows, s.strangerRow(c))
 		}
@@ -132,10 +131,14 @@ func (s *Sidebar) foundMessages() []listRow {
 func (s *Sidebar) foundCalls(query string) []listRow {
 	q := strings.ToLower(query)
 	var rows []listRow
-	for _, c := range slices.Backward(s.snap.Calls) {
-		if c.State == app.CallEnded &&
-			(strings.Contains(strings.ToLower(c.PeerName), q) || strings.Contains(addressKey(c.Peer), q)) {
-			rows = append(rows, s.callRow(c))
+	for _, r := range s.snap.Recent {
+		if len(rows) >= mostHits {
+			break
+		}
+		if strings.Contains(strings.ToLower(r.PeerName), q) || strings.Contains(addressKey(r.Peer), q) {
+			row := s.recordRows(r)[0]
+			row.choose, row.enter = func() { s.act.Open(r.Peer) }, nil
+			rows = append(rows, row)
 		}
 	}
 	return rows

@@ -2,6 +2,7 @@ package page
 
 import (
 	"strings"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -14,12 +15,18 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/widget"
 )
 
-// Settings is the page of accounts, sound and looks.
+// Settings is the page of accounts, calls, sound and looks.
 type Settings struct {
-	Root          fyne.CanvasObject
-	Input, Output *fynewidget.Select
-	Looks         *fynewidget.Select
-	AutoAnswer    *widget.Toggle
+	Root                 fyne.CanvasObject
+	Input, Output        *fynewidget.Select
+	Looks                *fynewidget.Select
+	Strangers, Transfers *fynewidget.Select
+	AutoAnswer, DND      *widget.Toggle
+	Shield               *widget.Toggle
+	Trusted              *widget.Entry
+	Support              *widget.Button
+	Accounts             map[string]*AccountRow // by address
+	Blocked              *Blocked
 
 	act      Actions
 	accounts *fyne.Container
@@ -35,62 +42,83 @@ type Settings struct {
 	shown    []app.Account
 }
 
-// NewSettings returns the page and asks for the devices.
+// NewSettings returns the page and asks for the devices and the blocked addresses.
 func NewSettings(act Actions) *Settings {
 	s := &Settings{
-		act:      act,
-		choices:  map[string]string{},
-		problem:  newProblem(),
-		accounts: container.New(layout.NewCustomPaddedVBoxLayout(4 * theme.Step)),
+		act: act, choices: map[string]string{}, problem: newProblem(), Accounts: map[string]*AccountRow{},
+		accounts: container.New(layout.NewCustomPaddedVBoxLayout(5 * theme.Step)), Blocked: newBlocked(act),
 	}
 	s.Input = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.input", v) })
 	s.Output = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.output", v) })
-	s.Looks = fynewidget.NewSelect([]string{lang.L("As the system"), lang.L("Dark"), lang.L("Light")}, func(string) {
-		if !s.filling {
-			act.Set("theme", string([]theme.Mode{theme.System, theme.Dark, theme.Light}[s.Looks.SelectedIndex()]))
-		}
-	})
-	s.AutoAnswer = widget.NewToggle(lang.L("Answer calls by itself"), func(on bool) {
-		value := "off"
-		if on {
-			value = "on"
-		}
-		act.Set("autoanswer", value)
-	})
+	s.Looks = s.words("theme", []string{lang.L("As the system"), lang.L("Dark"), lang.L("Light")},
+		string(theme.System), string(theme.Dark), string(theme.Light))
+	s.Strangers = s.words("strangers", []string{lang.L("Ring"), lang.L("Ask me quietly"), lang.L("Turn them away")},
+		"ring", "ask", "refuse")
+	s.Transfers = s.words("transfers", []string{lang.L("Ask me"), lang.L("Always allow"), lang.L("Never allow")},
+		"ask", "allow", "refuse")
+	s.AutoAnswer = widget.NewToggle(lang.L("Answer calls by itself"), func(on bool) { act.Set("autoanswer", onOff(on)) })
+	s.DND = widget.NewToggle(lang.L("Do not disturb"), func(on bool) { act.Set("dnd", onOff(on)) })
+	s.Shield = widget.NewToggle(lang.L("Let only my server and this network ring here"),
+		func(on bool) { act.Set("shield", onOff(on)) })
+	s.Trusted = widget.NewEntry("192.0.2.7, 10.0.0.0/8")
+	s.Trusted.Label = lang.L("Other servers you trust")
+	s.Trusted.OnBlur = s.saveTrusted
+	s.Trusted.OnEnter = s.saveTrusted
+	s.Support = widget.NewButton("info", lang.L("Details for support"), widget.Tonal, act.ShowDetails)
 	s.heard, s.spoken = widget.NewMeter(), widget.NewMeter()
 	s.levels = container.New(
 		layout.NewCustomPaddedVBoxLayout(2*theme.Step),
-		field(
-			lang.L("Level of the microphone in this call"),
-			s.spoken,
-		),
+		field(lang.L("Level of the microphone in this call"), s.spoken),
 		field(lang.L("Level of what you hear"), s.heard),
 	)
 	s.levels.Hide()
 	s.Root = s.build()
 	act.Devices(s.gotDevices)
+	s.Blocked.Load()
 	return s
 }
 
+// words is a choice between the values of a setting, each with its words.
+func (s *Settings) words(key string, words []string, values ...string) *fynewidget.Select {
+	for i, w := range words {
+		s.choices[key+":"+w] = values[i]
+	}
+	return fynewidget.NewSelect(words, func(w string) {
+		if !s.filling {
+			s.act.Set(key, s.choices[key+":"+w])
+		}
+	})
+}
+
+func (s *Settings) saveTrusted() {
+	text := strings.TrimSpace(s.Trusted.Text)
+	if text != s.snap.Settings["shield.trusted"] && !s.filling {
+		s.act.Set("shield.trusted", text)
+	}
+}
+
 func (s *Settings) build() fyne.CanvasObject {
+	rows := func(o ...fyne.CanvasObject) fyne.CanvasObject {
+		return container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step), o...)
+	}
 	add := container.NewHBox(widget.NewButton("plus", lang.L("Add an account"), widget.Tonal, s.act.ShowAddAccount))
 	accounts := group(
 		lang.L("Accounts"),
 		container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), s.accounts, add),
 	)
-	sound := group(lang.L("Sound"), container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+	sound := group(lang.L("Sound"), rows(
 		s.problem.root, field(lang.L("Microphone"), s.Input), field(lang.L("Speaker"), s.Output), s.levels))
-	calls := group(lang.L("Calls"), s.AutoAnswer)
+	calls := group(lang.L("Calls"), rows(s.DND, s.AutoAnswer,
+		field(lang.L("When somebody asks to transfer you"), s.Transfers)))
+	strangers := group(lang.L("Strangers"), rows(
+		field(lang.L("When somebody calls who is not in your list"), s.Strangers), s.Shield,
+		field(lang.L("Other servers you trust"), s.Trusted), s.Blocked.root))
 	looks := group(lang.L("Appearance"), field(lang.L("Theme"), s.Looks))
-	box := container.New(
-		layout.NewCustomPaddedVBoxLayout(5*theme.Step),
-		widget.Gap(1),
-		accounts,
-		sound,
-		calls,
-		looks,
-		widget.Gap(4),
-	)
+	hint := tight(paragraph(lang.L("What the program and the servers say to each other, for whoever helps you."),
+		"helperText", theme.Quiet, fyne.TextAlignLeading))
+	support := group(lang.L("Support"), rows(hint, container.NewHBox(s.Support)))
+	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1),
+		accounts, calls, strangers, sound, looks, support, widget.Gap(4))
 	return flat(container.NewVScroll(container.New(&column{most: 560, top: true}, box)))
 }
 
@@ -105,15 +133,26 @@ func group(title string, content fyne.CanvasObject) fyne.CanvasObject {
 }
 
 // Show fills the page.
-func (s *Settings) Show(snap app.Snapshot) {
+func (s *Settings) Show(snap app.Snapshot, now time.Time) {
+	fresh := snap.Revision != s.snap.Revision
 	s.snap = snap
 	if !sameAccounts(s.shown, snap.Accounts) {
 		s.shown = snap.Accounts
 		s.accounts.RemoveAll()
+		s.Accounts = make(map[string]*AccountRow, len(snap.Accounts))
 		for _, a := range snap.Accounts {
-			s.accounts.Add(s.account(a))
+			row := newAccountRow(s.act, a, len(snap.Accounts) > 1)
+			s.Accounts[a.Address] = row
+			s.accounts.Add(row.root)
+		}
+		fresh = true
+	}
+	if fresh {
+		for _, a := range snap.Accounts {
+			s.Accounts[a.Address].retryAt(a.RetryIn, now)
 		}
 	}
+	s.Tick(now)
 	s.fill()
 	s.Levels(snap)
 	if snap.Audio.Problem != "" {
@@ -122,6 +161,13 @@ func (s *Settings) Show(snap app.Snapshot) {
 		s.problem.hide()
 	}
 	s.Root.Refresh()
+}
+
+// Tick counts down to the next try of accounts that are down.
+func (s *Settings) Tick(now time.Time) {
+	for _, row := range s.Accounts {
+		row.tick(now)
+	}
 }
 
 // Levels shows how loud the call is, if there is one.
@@ -142,53 +188,12 @@ func sameAccounts(a, b []app.Account) bool {
 	for i := range a {
 		x, y := a[i], b[i]
 		x.ExpiresIn, y.ExpiresIn = 0, 0 // counts down, is not shown
+		x.RetryIn, y.RetryIn = 0, 0     // counts down by itself
 		if x != y {
 			return false
 		}
 	}
 	return true
-}
-
-// account is the row of one account: state by form and colour, reason and details, remove.
-func (s *Settings) account(a app.Account) fyne.CanvasObject {
-	icon, color, state := accountState(a)
-	name := ShowAddress(a.Address)
-	words := container.New(layout.NewCustomPaddedVBoxLayout(0),
-		widget.NewText(name, widget.Style{Bold: true, Shrink: true}), widget.NewText(state, widget.Caption()))
-	if a.State == app.AccountFailed {
-		words.Add(tight(paragraph(sentence(a.Reason), "helperText", theme.Text, fyne.TextAlignLeading)))
-		words.Add(container.NewHBox(signInAgain(s.act, a)...))
-		if a.Detail != "" {
-			detail := paragraph(a.Detail, "helperText", theme.Quiet, fyne.TextAlignLeading)
-			words.Add(fold(lang.L("Details"), tight(detail)))
-		}
-	}
-	label := lang.L("Remove {{.Address}}", data{"Address": name})
-	gone := func() { s.act.RemoveAccount(a.Address) }
-	remove := container.NewVBox(widget.NewIconButton("trash", label, widget.Plain, gone).Height(36))
-	mark := container.NewVBox(widget.NewDisc(icon, color, theme.Raised, 40))
-	return container.New(&gapBorder{gap: 12}, mark, words, remove)
-}
-
-func accountState(a app.Account) (icon string, color fyne.ThemeColorName, words string) {
-	kind := lang.L("SIP account")
-	switch a.Kind {
-	case app.AccountLAN:
-		kind = lang.L("On this network")
-	case app.AccountDemo:
-		kind = lang.L("Demo")
-	case app.AccountSIP:
-	}
-	switch a.State {
-	case app.AccountRegistered:
-		return "check", theme.Good, kind + " · " + lang.L("Ready")
-	case app.AccountRegistering:
-		return "retry", theme.Attention, kind + " · " + lang.L("Signing in")
-	case app.AccountFailed:
-		return "alert", theme.Attention, kind + " · " + lang.L("Not signed in")
-	case app.AccountOffline:
-	}
-	return "network-off", theme.Quiet, kind + " · " + lang.L("Waiting for the network")
 }
 
 func (s *Settings) gotDevices(devices []app.Device, err error) {
@@ -208,14 +213,26 @@ func (s *Settings) fill() {
 	s.fillDevices(s.Input, "input", s.snap.Audio.Input)
 	s.fillDevices(s.Output, "output", s.snap.Audio.Output)
 	s.AutoAnswer.Set(s.snap.Settings["autoanswer"] == "on")
-	switch theme.ParseMode(s.snap.Settings["theme"]) {
-	case theme.Dark:
-		s.Looks.SetSelectedIndex(1)
-	case theme.Light:
-		s.Looks.SetSelectedIndex(2)
-	case theme.System:
-		s.Looks.SetSelectedIndex(0)
+	s.DND.Set(s.snap.Self.DND || s.snap.Settings["dnd"] == "on")
+	s.Shield.Set(s.snap.Settings["shield"] != "off")
+	trusted := s.snap.Settings["shield.trusted"]
+	if c := fyne.CurrentApp().Driver().CanvasForObject(s.Trusted); c == nil || c.Focused() != s.Trusted {
+		s.Trusted.SetText(trusted)
 	}
+	s.mark("theme", s.Looks, string(theme.ParseMode(s.snap.Settings["theme"])))
+	s.mark("strangers", s.Strangers, s.snap.Settings["strangers"])
+	s.mark("transfers", s.Transfers, s.snap.Settings["transfers"])
+}
+
+// mark shows the value of a setting among its words; one that is not known is the first.
+func (s *Settings) mark(key string, sel *fynewidget.Select, value string) {
+	for i, w := range sel.Options {
+		if s.choices[key+":"+w] == value {
+			sel.SetSelectedIndex(i)
+			return
+		}
+	}
+	sel.SetSelectedIndex(0)
 }
 
 func (s *Settings) fillDevices(sel *fynewidget.Select, kind, chosen string) {

@@ -8,6 +8,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
+	"fyne.io/fyne/v2/layout"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -18,6 +19,8 @@ import (
 const (
 	rowGroup = iota
 	rowPerson
+	rowRecord // details of a past call
+	rowLink
 )
 
 // listRow is one row of the list. What it shows is made only when it becomes visible.
@@ -30,6 +33,8 @@ type listRow struct {
 	person func() widget.Person
 	choose func()
 	action func() // of the icon at the right, if the person has one
+	enter  func() // Enter, where that does another thing than a click
+	record *recordDetails
 	second func(fyne.Position)
 }
 
@@ -46,13 +51,16 @@ type Sidebar struct {
 	Search *widget.Entry
 	Tabs   *widget.Tabs
 	List   *widget.Feed
+	Keypad *Keypad
+
+	Requests *Requests
 
 	act     Actions
 	id      *identity
 	notices *fyne.Container
 	empty   fyne.CanvasObject
-	keypad  *Keypad
 	stack   *fyne.Container
+	recent  recent
 
 	snap   app.Snapshot
 	now    time.Time
@@ -84,16 +92,27 @@ func NewSidebar(act Actions) *Sidebar {
 		Height: s.height, Create: s.create, Update: s.update,
 		Key:    func(i int) string { return s.rows[i].key },
 		Choose: func(i int) { s.choose(i) },
-		Still:  func(i int) bool { return s.rows[i].kind == rowGroup },
+		Enter:  s.enter,
+		Still:  func(i int) bool { return s.rows[i].kind == rowGroup || s.rows[i].kind == rowRecord },
 	})
 	s.Tabs = widget.NewTabs(
 		[]string{"users", "clock", "keypad"},
 		[]string{lang.L("Buddies"), lang.L("Recent"), lang.L("Keypad")},
 	)
-	s.Tabs.OnChanged = func(int) { s.rebuild() }
-	s.keypad = NewKeypad(act)
+	s.Tabs.OnChanged = func(int) {
+		s.Requests.fold()
+		s.seeRecent()
+		s.showMissed()
+		s.Requests.show(s.snap, s.now)
+		s.rebuild()
+	}
+	s.Keypad = NewKeypad(act)
 	s.empty = s.emptyState()
-	s.stack = container.NewStack(s.List, s.empty, s.keypad.Root)
+	s.Requests = newRequests(act, func() {
+		s.Requests.show(s.snap, s.now)
+		s.rebuild()
+	})
+	s.stack = container.NewStack(s.List, s.empty, s.Keypad.Root, s.Requests.root)
 	field := container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(200, 44) },
 		layout: func(z fyne.Size) {
@@ -102,7 +121,7 @@ func NewSidebar(act Actions) *Sidebar {
 		},
 	}, s.Search, add)
 	top := container.NewVBox(s.id.root, field, s.notices)
-	foot := container.NewVBox(widget.NewHairline(), s.Tabs)
+	foot := container.New(layout.NewCustomPaddedVBoxLayout(0), s.Requests.foot, widget.NewHairline(), s.Tabs)
 	s.Root = widget.NewSurface(theme.Surface, widget.Insets{}, container.New(&floors{}, top, s.stack, foot))
 	return s
 }
@@ -122,12 +141,27 @@ func (s *Sidebar) Show(snap app.Snapshot, open string, now time.Time) {
 	}
 	s.id.show(snap)
 	s.showNotices()
+	s.seeRecent()
+	s.showMissed()
+	s.Requests.show(snap, now)
+	s.Keypad.Show(snap)
 	s.rebuild()
+}
+
+// Fold closes the cards of requests, and tells whether they were open.
+func (s *Sidebar) Fold() bool {
+	was := s.Requests.fold()
+	if was {
+		s.Requests.show(s.snap, s.now)
+		s.rebuild()
+	}
+	return was
 }
 
 func (s *Sidebar) rebuild() {
 	query := strings.TrimSpace(s.Search.Text)
 	keypad := s.Tabs.Chosen() == tabKeypad && query == ""
+	cards := s.Requests.Open() && query == ""
 	switch {
 	case query != "":
 		s.rows = s.searchRows(query)
@@ -136,23 +170,35 @@ func (s *Sidebar) rebuild() {
 	default:
 		s.rows = s.buddyRows()
 	}
-	show(s.keypad.Root, keypad)
-	none := !keypad && len(s.rows) == 0
+	show(s.Requests.root, cards)
+	show(s.Keypad.Root, keypad && !cards)
+	show(s.notices, !keypad || cards) // the keys need the height
+	none := !keypad && !cards && len(s.rows) == 0
 	show(s.empty, none && query == "" && s.Tabs.Chosen() == tabBuddies)
-	show(s.List, !keypad && !s.empty.Visible())
+	show(s.List, !keypad && !cards && !s.empty.Visible())
 	s.List.Reload()
 }
 
-func (s *Sidebar) height(i int, _ float32) float32 {
-	if s.rows[i].kind == rowGroup {
+func (s *Sidebar) height(i int, width float32) float32 {
+	switch r := s.rows[i]; r.kind {
+	case rowGroup:
 		return widget.GroupHeight
+	case rowRecord:
+		return r.record.height(width)
+	case rowLink:
+		return linkHeight
 	}
 	return widget.PersonHeight
 }
 
 func (s *Sidebar) create(kind int) fyne.CanvasObject {
-	if kind == rowGroup {
+	switch kind {
+	case rowGroup:
 		return widget.NewGroupRow()
+	case rowRecord:
+		return newRecordRow()
+	case rowLink:
+		return newLinkRow()
 	}
 	return widget.NewPersonRow()
 }
@@ -174,7 +220,20 @@ func (s *Sidebar) update(i int, o fyne.CanvasObject) {
 		p.Focused = s.List.Cursor() == i
 		w.OnTapped, w.OnSecondary, w.OnAction = row.choose, row.second, row.action
 		w.Set(p)
+	case *recordRow:
+		w.set(row.record, s.List.Size().Width)
+	case *linkRow:
+		w.set(row)
 	}
+}
+
+// enter is Enter at a row that does another thing than a click on it.
+func (s *Sidebar) enter(i int) bool {
+	if i >= len(s.rows) || s.rows[i].enter == nil {
+		return false
+	}
+	s.rows[i].enter()
+	return true
 }
 
 func (s *Sidebar) choose(i int) {
@@ -225,7 +284,7 @@ func (s *Sidebar) buddyRows() []listRow {
 	}
 	var others []listRow
 	for _, c := range s.snap.Chats {
-		if !known[addressKey(c.Peer)] && c.Count > 0 {
+		if !known[addressKey(c.Peer)] && c.Count > 0 && !c.Stranger {
 			others = append(others, s.strangerRow(c))
 		}
 	}
@@ -250,11 +309,11 @@ func (s *Sidebar) buddyRows() []listRow {
 func (s *Sidebar) buddyRow(b app.Buddy) listRow {
 	return listRow{
 		kind: rowPerson, key: b.Address, choose: func() { s.act.Open(b.Address) },
-		second: func(at fyne.Position) { s.act.Menu(personMenu(s.act, b.Address, true), at) },
+		second: func(at fyne.Position) { s.act.Menu(personMenu(s.act, s.snap, b.Address, true), at) },
 		person: func() widget.Person {
 			p := widget.Person{
 				Name: b.Name, Address: b.Address, Presence: glyph(b.Status), Line: b.Note,
-				Unread: b.Unread, Selected: Same(b.Address, s.open),
+				Unread: b.Unread, Lamp: string(b.Lamp), Selected: Same(b.Address, s.open),
 			}
 			chat, ok := s.chats[addressKey(b.Address)]
 			if ok && !chat.Last.At.IsZero() {
@@ -274,7 +333,7 @@ func (s *Sidebar) buddyRow(b app.Buddy) listRow {
 func (s *Sidebar) strangerRow(c app.Chat) listRow {
 	return listRow{
 		kind: rowPerson, key: c.Peer, choose: func() { s.act.Open(c.Peer) },
-		second: func(at fyne.Position) { s.act.Menu(personMenu(s.act, c.Peer, false), at) },
+		second: func(at fyne.Position) { s.act.Menu(personMenu(s.act, s.snap, c.Peer, false), at) },
 		person: func() widget.Person {
 			return widget.Person{
 				Name: NameOf(s.snap, c.Peer), Address: c.Peer, Line: oneLine(c.Last.Text), Time: ago(c.Last.At, s.now),
@@ -282,67 +341,4 @@ func (s *Sidebar) strangerRow(c app.Chat) listRow {
 			}
 		},
 	}
-}
-
-// personMenu is what can be done with a person: the menu of the row and of the header.
-func personMenu(act Actions, address string, buddy bool) []*fyne.MenuItem {
-	item := func(icon, text string, f func()) *fyne.MenuItem {
-		m := fyne.NewMenuItem(text, f)
-		m.Icon = theme.Icon(icon, theme.Text)
-		return m
-	}
-	items := []*fyne.MenuItem{
-		item("phone", lang.L("Call"), func() { act.Call(address) }),
-		item("copy", lang.L("Copy the address"), func() { act.Copy(ShowAddress(address)) }),
-	}
-	if buddy {
-		return append(items, item("trash", lang.L("Remove from the list"), func() { act.RemoveBuddy(address) }))
-	}
-	return append(
-		items,
-		item("user-plus", lang.L("Add to the list"), func() { act.ShowAddBuddy(ShowAddress(address)) }),
-	)
-}
-
-// signInAgain is the link to the form of an account that the server did not take.
-func signInAgain(act Actions, a app.Account) []fyne.CanvasObject {
-	if a.Kind != app.AccountSIP {
-		return nil
-	}
-	return []fyne.CanvasObject{widget.NewLink(lang.L("Sign in again"), func() { act.ShowAccount(a.Address) })}
-}
-
-// showNotices fills the quiet cards above the list: what is wrong with accounts, sound and network.
-func (s *Sidebar) showNotices() {
-	s.notices.RemoveAll()
-	for _, a := range s.snap.Accounts {
-		if a.State == app.AccountFailed {
-			s.notices.Add(
-				noticeCard("alert", theme.Attention, sentence(a.Reason), a.Detail, nil, signInAgain(s.act, a)...),
-			)
-		}
-	}
-	if len(s.snap.Accounts) > 0 && !s.snap.Network.Up && !s.snap.Network.Since.IsZero() {
-		s.notices.Add(
-			noticeCard(
-				"network-off",
-				theme.Attention,
-				lang.L("No network. Everything waits until it is back."),
-				"",
-				nil,
-			),
-		)
-	}
-	if s.snap.Audio.Problem != "" {
-		s.notices.Add(noticeCard("speaker", theme.Attention, sentence(s.snap.Audio.Problem), "", nil))
-	}
-	from := max(0, len(s.snap.Notices)-2) // the two newest: the list below must stay in sight
-	for _, n := range s.snap.Notices[from:] {
-		icon, color := "info", theme.Accent
-		if n.Level == "attention" {
-			icon, color = "alert", theme.Attention
-		}
-		s.notices.Add(noticeCard(icon, color, sentence(n.Text), n.Detail, func() { s.act.DismissNotice(n.ID) }))
-	}
-	s.notices.Refresh()
 }

@@ -19,103 +19,13 @@ import (
 // backFor is how long the strip says that the network is back.
 const backFor = 4 * time.Second
 
-// Strips are the calls, one card each, above everything at the right. The active one is bright, held
-// ones are dim.
-type Strips struct {
-	Root *fyne.Container
-
-	act    Actions
-	strips map[string]*Strip
-	order  []string
-
-	compact bool
-}
-
-// NewStrips returns an empty stack: it takes no room until there is a call.
-func NewStrips(act Actions) *Strips {
-	return &Strips{act: act, strips: map[string]*Strip{}, Root: container.New(layout.NewCustomPaddedVBoxLayout(0))}
-}
-
-// SetCompact shows only name, clock and the last button of each call: for the list in one column.
-func (s *Strips) SetCompact(on bool) {
-	if s.compact == on {
-		return
-	}
-	s.compact = on
-	for _, strip := range s.strips {
-		strip.compact = on
-		strip.showButtons()
-	}
-}
-
-// Show shows the live calls of a snapshot.
-func (s *Strips) Show(snap app.Snapshot, now time.Time) {
-	calls := live(snap)
-	order := make([]string, 0, len(calls))
-	for _, c := range calls {
-		order = append(order, c.ID)
-		if s.strips[c.ID] == nil {
-			s.strips[c.ID] = newStrip(s.act, c.ID)
-			s.strips[c.ID].compact = s.compact
-		}
-		s.strips[c.ID].show(snap, c, now)
-	}
-	if strings.Join(order, "\n") != strings.Join(s.order, "\n") {
-		s.order = order
-		kept := make(map[string]*Strip, len(order))
-		s.Root.RemoveAll()
-		for _, id := range order {
-			kept[id] = s.strips[id]
-			s.Root.Add(s.strips[id].Root)
-		}
-		s.strips = kept
-	}
-	s.Root.Refresh()
-}
-
-// Figures takes over the figures of the live calls, where nothing else about them has changed. It is
-// called several times a second and draws only the bars, if they change; the rest waits for Tick.
-func (s *Strips) Figures(snap app.Snapshot) {
-	for _, c := range live(snap) {
-		if strip := s.strips[c.ID]; strip != nil {
-			strip.call = c
-			strip.bars.Set(c.Quality.Bars)
-		}
-	}
-}
-
-// Tick moves the clocks on; it is called about once a second while there is a call.
-func (s *Strips) Tick(now time.Time) {
-	for _, strip := range s.strips {
-		strip.tick(now)
-		strip.details.tick(strip.call)
-		if strip.details.root.Visible() {
-			strip.details.show(strip.call, now)
-		}
-	}
-}
-
-// Fold folds away what is unfolded under the strips, and tells whether there was anything.
-func (s *Strips) Fold() bool {
-	open := false
-	for _, strip := range s.strips {
-		open = strip.fold() || open
-	}
-	return open
-}
-
-// Strip returns the strip of a call, or nil.
-func (s *Strips) Strip(id string) *Strip { return s.strips[id] }
-
-// Len returns how many calls are shown.
-func (s *Strips) Len() int { return len(s.order) }
-
 // Strip is one call.
 type Strip struct {
 	Root fyne.CanvasObject
 	// The buttons, in their order.
 	Mute, Keypad, Hold, More, Hangup *widget.Button
 	Answer, Decline, Resume          *widget.Button
+	AnswerHold                       *widget.Button // of a call that comes in during another
 
 	act     Actions
 	id      string
@@ -130,6 +40,8 @@ type Strip struct {
 	codec   *widget.Button
 	lock    *widget.Icon
 	secure  *widget.Text
+	notes   *stripNotes
+	several bool // other calls are answered too
 	network *fyne.Container
 	netIcon *widget.Icon
 	netText *widget.Text
@@ -159,6 +71,7 @@ func newStrip(act Actions, id string) *Strip {
 		netIcon: widget.NewIcon("network", theme.Good, theme.SizeSmall),
 		netText: widget.NewText("", widget.Style{Size: 13, Shrink: true}),
 		details: newCallDetails(),
+		notes:   newStripNotes(act),
 	}
 	s.makeButtons()
 	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
@@ -194,8 +107,8 @@ func newStrip(act Actions, id string) *Strip {
 	s.network = container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(100, 28) },
 		layout: func(z fyne.Size) {
-			put(s.netIcon, 12, 6, 16, 16)
-			put(s.netText, 36, 4, z.Width-44, 20)
+			put(s.netIcon, 24, 6, 16, 16)
+			put(s.netText, 64, 4, z.Width-72, 20)
 		},
 	}, s.netIcon, s.netText)
 	s.digits = container.NewCenter(
@@ -204,7 +117,8 @@ func newStrip(act Actions, id string) *Strip {
 	s.network.Hide()
 	s.digits.Hide()
 	s.details.root.Hide()
-	body := container.New(layout.NewCustomPaddedVBoxLayout(0), s.head, s.network, s.digits, s.details.root)
+	body := container.New(layout.NewCustomPaddedVBoxLayout(0),
+		s.head, s.notes.early.root, s.notes.transfer.root, s.notes.asked.root, s.network, s.digits, s.details.root)
 	s.card = widget.NewCard(theme.Surface, widget.Insets{}, body)
 	s.Root = container.New(layout.NewCustomPaddedLayout(8, 4, 12, 12), s.card)
 	return s
@@ -220,9 +134,11 @@ func (s *Strip) makeButtons() {
 	s.More = widget.NewIconButton("more", lang.L("More"), widget.Tonal, s.moreMenu)
 	s.Hangup = widget.NewIconButton("hang-up", lang.L("Hang up"), widget.StopKind, func() { s.act.Hangup(id) })
 	s.Answer = widget.NewIconButton("phone", lang.L("Answer"), widget.GoodKind, func() { s.act.Answer(id) })
+	s.AnswerHold = widget.NewButton("phone", lang.L("Answer and hold"), widget.GoodKind, func() { s.act.Answer(id) }).
+		Height(theme.SizeControl)
 	s.Decline = widget.NewIconButton("hang-up", lang.L("Decline"), widget.StopKind, func() { s.act.Decline(id) })
 	s.buttons = container.New(layout.NewCustomPaddedHBoxLayout(2*theme.Step),
-		s.Mute, s.Keypad, s.Hold, s.Resume, s.More, s.Answer, widget.Gap(1), s.Hangup, s.Decline)
+		s.Mute, s.Keypad, s.Hold, s.Resume, s.More, s.Answer, s.AnswerHold, widget.Gap(1), s.Hangup, s.Decline)
 }
 
 func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy == "both" }
@@ -263,6 +179,7 @@ func (s *Strip) NetworkSays() string {
 
 func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	s.call = c
+	s.several = len(answered(snap)) > 1
 	s.avatar.Set(c.PeerName, c.Peer, "")
 	if b, ok := findBuddy(snap, c.Peer); ok {
 		s.avatar.Set(c.PeerName, c.Peer, glyph(b.Status))
@@ -271,24 +188,36 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	s.showButtons()
 	up := s.up()
 	show(s.codec, up && c.Codec != "")
-	show(s.lock, up)
-	show(s.secure, up)
+	show(s.lock, up || c.Secure)
+	show(s.secure, up || c.Secure)
 	s.showSwitches(c)
 	s.bars.Set(c.Quality.Bars)
 	if c.Codec != "" {
 		s.codec.SetText(CodecName(c.Codec))
 	}
-	if c.Encryption == "" || c.Encryption == "none" {
-		s.lock.Set("lock-open", theme.Quiet)
-		s.secure.SetText(lang.L("Not encrypted"))
-	} else {
-		s.lock.Set("lock", theme.Good)
-		s.secure.SetText(lang.L("Encrypted"))
-	}
+	s.showSecurity(c)
 	s.showNetwork(c, now)
+	if s.notes.show(snap, c) {
+		s.act.Resize()
+	}
 	s.details.show(c, now)
 	s.tick(now)
 	s.head.Refresh()
+}
+
+// showSecurity tells what of the call others on the way could listen to.
+func (s *Strip) showSecurity(c app.Call) {
+	switch {
+	case c.Encryption != "" && c.Encryption != "none":
+		s.lock.Set("lock", theme.Good)
+		s.secure.SetText(lang.L("Encrypted"))
+	case c.Secure:
+		s.lock.Set("lock", theme.Quiet)
+		s.secure.SetText(lang.L("Signalling encrypted"))
+	default:
+		s.lock.Set("lock-open", theme.Quiet)
+		s.secure.SetText(lang.L("Not encrypted"))
+	}
 }
 
 func (s *Strip) up() bool {
@@ -298,7 +227,9 @@ func (s *Strip) up() bool {
 // showButtons shows what can be done with the call in its present state.
 func (s *Strip) showButtons() {
 	ringing, up := s.call.State == app.CallIncoming, s.up()
-	show(s.Answer, ringing)
+	waiting := ringing && s.call.Waiting && !s.compact
+	show(s.Answer, ringing && !waiting)
+	show(s.AnswerHold, waiting)
 	show(s.Decline, ringing)
 	show(s.Hangup, !ringing)
 	for _, o := range []fyne.CanvasObject{s.Mute, s.Keypad, s.Hold} {
@@ -320,7 +251,7 @@ func (s *Strip) showSwitches(c app.Call) {
 	if c.State == app.CallHeld {
 		ground, ink = theme.Window, theme.Quiet
 	}
-	if c.State == app.CallIncoming {
+	if c.State == app.CallIncoming && !c.Waiting {
 		ground = theme.TonalGood
 	}
 	s.card.SetColor(ground)
@@ -387,6 +318,9 @@ func callState(c app.Call, now time.Time) string {
 	case app.CallRinging:
 		return lang.L("Ringing")
 	case app.CallIncoming:
+		if c.Waiting {
+			return lang.L("Calls you too")
+		}
 		return lang.L("Incoming call")
 	case app.CallHeld:
 		word := lang.L("On hold")
@@ -414,14 +348,24 @@ func (s *Strip) codecMenu() {
 }
 
 func (s *Strip) moreMenu() {
-	item := func(icon, text string, f func()) *fyne.MenuItem {
-		m := fyne.NewMenuItem(text, f)
-		m.Icon = theme.Icon(icon, theme.Text)
-		return m
+	items := []*fyne.MenuItem{
+		menuItem("transfer", lang.L("Transfer…"), func() { s.act.ShowTransfer(s.id) }),
 	}
-	s.act.Menu([]*fyne.MenuItem{
-		item("info", lang.L("Quality and hand-offs"), func() { s.toggle(s.details.root) }),
-		item("message", lang.L("Show the chat"), func() { s.act.Open(s.call.Peer) }),
-		item("copy", lang.L("Copy the address"), func() { s.act.Copy(ShowAddress(s.call.Peer)) }),
-	}, below(s.More).SubtractXY(140, 0))
+	if s.several {
+		items = append(items, menuItem("join", lang.L("Talk together"), s.act.TalkTogether))
+	}
+	items = append(items,
+		fyne.NewMenuItemSeparator(),
+		menuItem("info", lang.L("Quality and hand-offs"), func() { s.toggle(s.details.root) }),
+		menuItem("message", lang.L("Show the chat"), func() { s.act.Open(s.call.Peer) }),
+		menuItem("copy", lang.L("Copy the address"), func() { s.act.Copy(ShowAddress(s.call.Peer)) }),
+	)
+	s.act.Menu(items, below(s.More).SubtractXY(140, 0))
+}
+
+// menuItem is an entry of a menu with an icon.
+func menuItem(icon, text string, f func()) *fyne.MenuItem {
+	m := fyne.NewMenuItem(text, f)
+	m.Icon = theme.Icon(icon, theme.Text)
+	return m
 }

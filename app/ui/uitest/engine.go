@@ -27,12 +27,18 @@ type Engine struct {
 	slow      bool
 	noKeyring bool
 	next      int
+	blocked   []string
+	trace     []app.TraceEntry
+	tracers   []chan app.TraceEntry
 	now       func() time.Time
 }
 
 // New returns an engine in the state of a fixture; now stamps what happens.
 func New(f Fixture, now func() time.Time) *Engine {
-	return &Engine{snap: f.Snapshot, messages: f.Messages, devices: f.Devices, now: now, next: 1000}
+	return &Engine{
+		snap: f.Snapshot, messages: f.Messages, devices: f.Devices, now: now, next: 1000,
+		blocked: f.Blocked, trace: f.Trace,
+	}
 }
 
 // Fail makes every verb fail with err until it is called with nil.
@@ -400,6 +406,8 @@ func (e *Engine) Set(_ context.Context, key, value string) error {
 			s.Audio.Input = value
 		case "audio.output":
 			s.Audio.Output = value
+		case "dnd":
+			s.Self.DND = value == "on"
 		}
 	}, "Set %s %s", key, value)
 }

@@ -14,6 +14,8 @@ type Fixture struct {
 	Snapshot app.Snapshot
 	Messages map[string][]app.Message
 	Devices  []app.Device
+	Blocked  []string
+	Trace    []app.TraceEntry
 	Open     string // address of the person to open at the start; may be ""
 }
 
@@ -24,6 +26,7 @@ func Noon() time.Time { return time.Date(2026, time.November, 24, 14, 5, 9, 0, t
 func All(now time.Time) []Fixture {
 	return []Fixture{
 		First(now), Buddies(now), Call(now), Moving(now), Incoming(now), TwoCalls(now), Failed(now), Settings(now), Many(now),
+		Waiting(now), Conference(now), Transferring(now), Requests(now), Accounts(now),
 	}
 }
 
@@ -110,20 +113,27 @@ func (f *Fixture) conversation(now time.Time) {
 }
 
 func (f *Fixture) pastCalls(now time.Time) {
-	f.Snapshot.Calls = append(f.Snapshot.Calls,
-		app.Call{
-			ID: "1", Peer: "sip:grace@info.test", PeerName: "Grace Rossi", Incoming: true, State: app.CallEnded,
-			StartedAt: now.Add(-2 * time.Hour), EndedAt: now.Add(-2 * time.Hour),
-		},
-		app.Call{
-			ID: "2", Peer: bob, PeerName: "Bob Keller", State: app.CallEnded, StartedAt: now.Add(-23 * time.Hour),
-			AnsweredAt: now.Add(-23 * time.Hour), EndedAt: now.Add(-23*time.Hour + 754*time.Second),
-		},
-		app.Call{
-			ID: "3", Peer: chloe, PeerName: "Chloé Nguyen", Incoming: true, State: app.CallEnded, StartedAt: now.Add(-90 * time.Minute),
-			AnsweredAt: now.Add(-90 * time.Minute), EndedAt: now.Add(-90*time.Minute + 61*time.Second),
-		},
-	)
+	past := func(id, peer, name string, incoming bool, ago, talked time.Duration, reason string) app.Record {
+		r := app.Record{
+			ID: id, Peer: peer, PeerName: name, Account: "sip:alice@info.test", Incoming: incoming, Seen: true,
+			StartedAt: now.Add(-ago), EndedAt: now.Add(-ago + 20*time.Second), Reason: reason,
+		}
+		if talked > 0 {
+			r.AnsweredAt = r.StartedAt.Add(6 * time.Second)
+			r.EndedAt = r.AnsweredAt.Add(talked)
+		}
+		r.Missed = incoming && talked == 0
+		return r
+	}
+	f.Snapshot.Recent = []app.Record{
+		past("23", "sip:+49301234567@info.test", "+49 30 1234567", true, 25*time.Minute, 0, "The caller gave up."),
+		past("22", chloe, "Chloé Nguyen", true, 90*time.Minute, 61*time.Second, "Chloé Nguyen hung up."),
+		past("21", "sip:grace@info.test", "Grace Rossi", true, 2*time.Hour, 0, "Grace Rossi gave up after 20 seconds."),
+		past("20", bob, "Bob Keller", false, 23*time.Hour, 754*time.Second, "You hung up."),
+		past("19", "sip:zoe@enst.test", "Zoe Martin", false, 26*time.Hour, 0, "Zoe Martin is busy. Try again later, or write a message."),
+	}
+	f.Snapshot.Recent[0].Seen, f.Snapshot.Recent[2].Seen = false, false
+	f.Snapshot.Missed = 2
 }
 
 func liveCall(now time.Time) app.Call {

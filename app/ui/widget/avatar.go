@@ -45,6 +45,21 @@ func NewPresence(p Presence) *Icon {
 // SetPresence changes a glyph made by NewPresence.
 func SetPresence(i *Icon, p Presence) { i.Set(PresenceIcon(p), PresenceColor(p)) }
 
+// SetLamp makes an icon the busy lamp of a line: hollow and green while it is free, a triangle that
+// rings, a full red square while it is in use.
+func SetLamp(i *Icon, lamp string) {
+	switch lamp {
+	case "idle":
+		i.Set("lamp-idle", theme.Good)
+	case "ringing":
+		i.Set("lamp-ringing", theme.Attention)
+	case "busy":
+		i.Set("lamp-busy", theme.Stop)
+	default:
+		i.Set("lamp-unknown", theme.Quiet)
+	}
+}
+
 // Initials returns one or two capital letters for a name.
 func Initials(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })

@@ -21,6 +21,7 @@ type FeedSource struct {
 	Update func(i int, o fyne.CanvasObject)   // fills it
 	Key    func(i int) string                 // what stays the same when rows move; may be nil
 	Choose func(i int)                        // Enter or Space at row i; nil: rows cannot be chosen
+	Enter  func(i int) bool                   // Enter alone; false: as Choose; may be nil
 	Still  func(i int) bool                   // rows the keyboard passes over; may be nil
 }
 
@@ -31,6 +32,7 @@ type Feed struct {
 	fynewidget.BaseWidget
 	Source  FeedSource
 	ToEnd   bool   // a column that grows at its end and stays there when it was there (a chat)
+	FromTop bool   // rows that do not fill a column ToEnd stand at its head, not at its foot
 	NearTop func() // the user is about to see the first row; may be nil
 
 	scroll  *container.Scroll
@@ -210,8 +212,8 @@ func (f *Feed) ScrollToEnd() {
 	f.scroll.Refresh()
 }
 
-// reveal shows row i, with as little movement as possible.
-func (f *Feed) reveal(i int) {
+// Reveal shows row i, with as little movement as possible.
+func (f *Feed) Reveal(i int) {
 	if i < 0 || i >= f.Rows() {
 		return
 	}
@@ -229,7 +231,7 @@ func (f *Feed) reveal(i int) {
 
 // lead is the empty space above the first row: the rows of a short chat stand at the foot.
 func (f *Feed) lead() float32 {
-	if !f.ToEnd {
+	if !f.ToEnd || f.FromTop {
 		return 0
 	}
 	return max(0, f.scroll.Size().Height-f.total())
@@ -342,12 +344,21 @@ func (f *Feed) TypedKey(ev *fyne.KeyEvent) {
 	case fyne.KeyEnd:
 		f.scrollBy(f.total())
 	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
-		if f.Source.Choose != nil && f.cursor >= 0 && f.cursor < f.Rows() {
-			f.Source.Choose(f.cursor)
-		}
+		f.chosen(ev.Name != fyne.KeySpace)
 	default:
 		forwardKey(f, ev)
 	}
+}
+
+// chosen is Enter or Space at the row of the keyboard.
+func (f *Feed) chosen(enter bool) {
+	if f.Source.Choose == nil || f.cursor < 0 || f.cursor >= f.Rows() {
+		return
+	}
+	if enter && f.Source.Enter != nil && f.Source.Enter(f.cursor) {
+		return
+	}
+	f.Source.Choose(f.cursor)
 }
 
 func (f *Feed) scrollBy(d float32) {
@@ -367,7 +378,7 @@ func (f *Feed) step(by int, d float32) {
 		f.cursor = to
 	}
 	f.place(true)
-	f.reveal(f.cursor)
+	f.Reveal(f.cursor)
 }
 
 // SetCursor puts the keyboard at row i.

@@ -25,8 +25,10 @@ type Person struct {
 	Action        string // icon at the right, below; may be ""
 	Time          string // right, above
 	Unread        int
-	Selected      bool // this person is open
-	Focused       bool // the keyboard is here
+	Lamp          string // busy lamp: "idle", "ringing", "busy", "unknown"; "" for none
+	Fresh         bool   // the name has the colour of the second line: not looked at yet
+	Selected      bool   // this person is open
+	Focused       bool   // the keyboard is here
 }
 
 // PersonRow is a row of the list: avatar with presence, name, a quiet line, time and unread count.
@@ -101,7 +103,7 @@ func (r *PersonRow) CreateRenderer() fyne.WidgetRenderer {
 		r: r, ground: canvas.NewRectangle(color.Transparent), avatar: NewAvatar(40, theme.Surface),
 		name: NewText("", Strong()), line: NewText("", Caption()), icon: NewIcon("", theme.Quiet, 14),
 		time:  NewText("", Style{Size: 11, Color: theme.Quiet, Align: fyne.TextAlignTrailing}),
-		badge: NewBadge(), action: NewIcon("", theme.Good, 18),
+		badge: NewBadge(), action: NewIcon("", theme.Good, 18), lamp: NewIcon("", theme.Quiet, theme.SizeGlyph),
 	}
 	x.press = NewClick(x.action, func() {
 		if r.OnAction != nil {
@@ -122,6 +124,7 @@ type personRenderer struct {
 	icon       *Icon
 	badge      *Badge
 	action     *Icon
+	lamp       *Icon
 	press      *Click
 }
 
@@ -129,7 +132,7 @@ func (x *personRenderer) Destroy()           {}
 func (x *personRenderer) MinSize() fyne.Size { return fyne.NewSize(180, PersonHeight) }
 
 func (x *personRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{x.ground, x.avatar, x.name, x.icon, x.line, x.time, x.badge, x.press}
+	return []fyne.CanvasObject{x.ground, x.avatar, x.name, x.icon, x.line, x.time, x.lamp, x.badge, x.press}
 }
 
 func (x *personRenderer) Layout(s fyne.Size) {
@@ -164,6 +167,11 @@ func (x *personRenderer) Layout(s fyne.Size) {
 	if badge.Width > 0 {
 		lineRight -= badge.Width + gap/2
 	}
+	if x.r.p.Lamp != "" {
+		x.lamp.Move(fyne.NewPos(lineRight-theme.SizeGlyph, top+23))
+		x.lamp.Resize(fyne.NewSquareSize(theme.SizeGlyph))
+		lineRight -= theme.SizeGlyph + gap/2
+	}
 	x.line.Move(fyne.NewPos(lineLeft, top+20))
 	x.line.Resize(fyne.NewSize(lineRight-lineLeft, 18))
 }
@@ -193,6 +201,14 @@ func (x *personRenderer) Refresh() {
 	x.line.SetColor(quiet)
 	if p.Alert {
 		x.line.SetColor(p.LineColor)
+	}
+	x.name.SetColor(theme.Text)
+	if p.Fresh {
+		x.name.SetColor(p.LineColor)
+	}
+	x.lamp.Hidden = p.Lamp == ""
+	if p.Lamp != "" {
+		SetLamp(x.lamp, p.Lamp)
 	}
 	x.press.Hidden = p.Action == ""
 	if p.Action != "" {

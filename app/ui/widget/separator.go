@@ -150,7 +150,11 @@ func (r *groupRenderer) Layout(s fyne.Size) {
 	y := s.Height - 26
 	r.arrow.Move(fyne.NewPos(4*theme.Step, y+2))
 	r.arrow.Resize(fyne.NewSquareSize(14))
-	r.text.Move(fyne.NewPos(4*theme.Step+18, y))
+	left := 4 * theme.Step
+	if r.g.OnTapped != nil {
+		left += 18
+	}
+	r.text.Move(fyne.NewPos(left, y))
 	r.text.Resize(fyne.NewSize(s.Width-80, 18))
 	r.count.Move(fyne.NewPos(s.Width-60, y))
 	r.count.Resize(fyne.NewSize(60-5*theme.Step, 18))

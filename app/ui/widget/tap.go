@@ -2,6 +2,7 @@ package widget
 
 import (
 	"image/color"
+	"strconv"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -118,6 +119,21 @@ func NewTabs(icons, words []string) *Tabs {
 // Chosen returns the index of the chosen tab.
 func (t *Tabs) Chosen() int { return t.chosen }
 
+// SetBadge shows a count at tab i, for what the user has not seen there; 0 shows none.
+func (t *Tabs) SetBadge(i, n int) {
+	if b := t.buttons[i]; b.count != n {
+		b.count = n
+		b.Label = b.word
+		if n > 0 {
+			b.Label += " (" + strconv.Itoa(n) + ")"
+		}
+		b.Refresh()
+	}
+}
+
+// Badge returns the count at tab i.
+func (t *Tabs) Badge(i int) int { return t.buttons[i].count }
+
 // Choose shows tab i and tells OnChanged if it was another.
 func (t *Tabs) Choose(i int) {
 	if i == t.chosen {
@@ -166,6 +182,7 @@ type tabButton struct {
 	pressable
 	icon, word string
 	on         bool
+	count      int
 }
 
 func (b *tabButton) CreateRenderer() fyne.WidgetRenderer {
@@ -175,6 +192,7 @@ func (b *tabButton) CreateRenderer() fyne.WidgetRenderer {
 		ground: canvas.NewRectangle(color.Transparent),
 		icon:   NewIcon(b.icon, theme.Quiet, 18),
 		word:   NewText(b.word, style),
+		badge:  NewBadge(),
 	}
 	r.ground.CornerRadius = 13
 	r.Refresh()
@@ -186,11 +204,12 @@ type tabRenderer struct {
 	ground *canvas.Rectangle
 	icon   *Icon
 	word   *Text
+	badge  *Badge
 }
 
 func (r *tabRenderer) Destroy() {}
 func (r *tabRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.ground, r.icon, r.word}
+	return []fyne.CanvasObject{r.ground, r.icon, r.word, r.badge}
 }
 func (r *tabRenderer) MinSize() fyne.Size { return fyne.NewSize(60, 56) }
 func (r *tabRenderer) Layout(s fyne.Size) {
@@ -201,6 +220,9 @@ func (r *tabRenderer) Layout(s fyne.Size) {
 	r.icon.Resize(fyne.NewSquareSize(18))
 	r.word.Move(fyne.NewPos(0, 34))
 	r.word.Resize(fyne.NewSize(s.Width, 16))
+	badge := r.badge.MinSize()
+	r.badge.Move(fyne.NewPos(x+8, 2))
+	r.badge.Resize(badge)
 }
 
 func (r *tabRenderer) Refresh() {
@@ -218,6 +240,8 @@ func (r *tabRenderer) Refresh() {
 	}
 	r.icon.Set(r.b.icon, ink)
 	r.word.SetColor(ink)
+	r.badge.Set(r.b.count)
+	r.Layout(r.b.Size())
 	r.icon.Refresh()
 	r.word.Refresh()
 	canvas.Refresh(r.ground)

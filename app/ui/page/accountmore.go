@@ -1,0 +1,222 @@
+package page
+
+import (
+	"slices"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/lang"
+	"fyne.io/fyne/v2/layout"
+	fynewidget "fyne.io/fyne/v2/widget"
+
+	"github.com/peregrine-softphone/peregrine/app"
+	"github.com/peregrine-softphone/peregrine/app/ui/theme"
+	"github.com/peregrine-softphone/peregrine/app/ui/widget"
+)
+
+// accountMore is the part of the form for an account that most people leave folded away.
+type accountMore struct {
+	root                         fyne.CanvasObject
+	display, identity, auth      *widget.Entry
+	proxy, caFile                *widget.Entry
+	transport, verify            *fynewidget.Select
+	codecs                       *codecOrder
+	inFile                       *widget.Toggle
+	wrongProxy, wrongIdentity    *hint
+	certificate, caBox, pinWords fyne.CanvasObject
+	act                          Actions
+}
+
+func newAccountMore(act Actions, submit func()) *accountMore {
+	m := &accountMore{
+		act: act, display: widget.NewEntry(lang.L("How others see you")), auth: widget.NewEntry(lang.L("As in the address")),
+		identity: widget.NewEntry(lang.L("As in the address")), proxy: widget.NewEntry(lang.L("Found by DNS")),
+		caFile: widget.NewEntry("/etc/ssl/company-ca.pem"), wrongProxy: newHint(), wrongIdentity: newHint(),
+	}
+	m.caFile.Label = lang.L("File of the authority")
+	for _, e := range []*widget.Entry{m.display, m.identity, m.proxy, m.auth, m.caFile} {
+		e.OnEnter = submit
+	}
+	m.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, func(string) { m.showTLS() })
+	m.verify = fynewidget.NewSelect([]string{
+		lang.L("By the authorities of this system"), lang.L("By an authority of your own"), lang.L("By the key it shows first"),
+	}, func(string) { m.showTLS() })
+	m.codecs = newCodecOrder(act)
+	m.caBox = field(lang.L("File of the authority"), m.caFile)
+	m.pinWords = tight(paragraph(lang.L("The key is kept at the first connection. Should the server show another one later, "+
+		"Peregrine does not sign in and tells you."), "helperText", theme.Quiet, fyne.TextAlignLeading))
+	m.certificate = container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step),
+		field(lang.L("How the server is verified"), m.verify), m.caBox, m.pinWords)
+	m.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), nil)
+	m.root = container.New(
+		layout.NewCustomPaddedVBoxLayout(3*theme.Step),
+		field(lang.L("Name"), m.display),
+		field(lang.L("Shown to those you call, if your server agrees"), withHint(m.identity, m.wrongIdentity)),
+		field(lang.L("User name for signing in"), m.auth),
+		field(lang.L("Outbound proxy"), withHint(m.proxy, m.wrongProxy)),
+		field(lang.L("Transport"), m.transport),
+		m.certificate,
+		m.codecs.root,
+		m.inFile,
+	)
+	m.proxy.OnChanged = func(string) { m.wrongProxy.hide() }
+	m.identity.OnChanged = func(string) { m.wrongIdentity.hide() }
+	m.transport.SetSelectedIndex(0)
+	m.verify.SetSelectedIndex(0)
+	return m
+}
+
+// showTLS shows what belongs to encrypted connections where there may be one.
+func (m *accountMore) showTLS() {
+	if m.certificate == nil {
+		return // still being made
+	}
+	how := m.transport.SelectedIndex()
+	show(m.certificate, how == 0 || how == 3)
+	show(m.caBox, m.verify.SelectedIndex() == 1)
+	show(m.pinWords, m.verify.SelectedIndex() == 2)
+	m.act.Resize()
+}
+
+// verifies are the values of AccountSpec.Verify in the order of the choice.
+func verifies() []app.Verify { return []app.Verify{app.VerifySystem, app.VerifyCA, app.VerifyPin} }
+
+// set fills the fields with an account that is there.
+func (m *accountMore) set(a app.Account) {
+	m.display.SetText(a.DisplayName)
+	m.identity.SetText(ShowAddress(a.Identity))
+	m.proxy.SetText(ShowAddress(a.Proxy))
+	m.auth.SetText(a.AuthUser)
+	m.inFile.Set(a.Stored == app.StoreFile)
+	m.caFile.SetText(a.CAFile)
+	for i, t := range m.transport.Options {
+		if i > 0 && strings.EqualFold(t, a.Transport) {
+			m.transport.SetSelectedIndex(i)
+		}
+	}
+	if i := slices.Index(verifies(), a.Verify); i >= 0 {
+		m.verify.SetSelectedIndex(i)
+	}
+	m.codecs.set(a.Codecs)
+}
+
+// check says what is wrong with what was typed.
+func (m *accountMore) check() bool {
+	badProxy := strings.ContainsAny(strings.TrimSpace(m.proxy.Text), " \t@/")
+	if badProxy {
+		m.wrongProxy.show(lang.L("A proxy is a host name or an address, like sip.example.org or 192.0.2.1:5060."))
+	}
+	identity := strings.TrimSpace(m.identity.Text)
+	badIdentity := identity != "" && !isAddress(identity)
+	if badIdentity {
+		m.wrongIdentity.show(lang.L("A SIP address has a name and a domain, like alice@example.org."))
+	}
+	return !badProxy && !badIdentity
+}
+
+// into writes the fields into the description of an account.
+func (m *accountMore) into(spec *app.AccountSpec) {
+	spec.AuthUser, spec.Proxy = strings.TrimSpace(m.auth.Text), strings.TrimSpace(m.proxy.Text)
+	spec.DisplayName, spec.Identity = strings.TrimSpace(m.display.Text), strings.TrimSpace(m.identity.Text)
+	spec.Codecs = m.codecs.value()
+	i := m.transport.SelectedIndex()
+	if i > 0 {
+		spec.Transport = strings.ToLower(m.transport.Options[i])
+	}
+	if v := m.verify.SelectedIndex(); v > 0 && (i == 0 || i == 3) {
+		spec.Verify = verifies()[v]
+	}
+	if spec.Verify == app.VerifyCA {
+		spec.CAFile = strings.TrimSpace(m.caFile.Text)
+	}
+	if m.inFile.On() {
+		spec.PasswordStore = app.StoreFile
+	}
+}
+
+// codecOrder is an account's own order of codecs, if it has one.
+type codecOrder struct {
+	root *fyne.Container
+	own  *widget.Toggle
+	rows *fyne.Container
+	act  Actions
+
+	order []string
+	off   map[string]bool
+}
+
+// codecNames are the codecs there are, in the order they are preferred.
+func codecNames() []string { return []string{"opus", "G722", "PCMU", "PCMA"} }
+
+func newCodecOrder(act Actions) *codecOrder {
+	c := &codecOrder{act: act, order: codecNames(), off: map[string]bool{}}
+	c.rows = container.New(layout.NewCustomPaddedVBoxLayout(0))
+	c.own = widget.NewToggle(lang.L("Own order of codecs"), func(bool) { c.draw() })
+	card := widget.NewCard(theme.Raised, widget.Sides(1, 2, 1, 4), c.rows)
+	c.root = container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), c.own, card)
+	c.draw()
+	return c
+}
+
+// set takes over the order of an account: names with commas between, "" for none of its own.
+func (c *codecOrder) set(names string) {
+	c.own.Set(names != "")
+	c.order, c.off = nil, map[string]bool{}
+	for name := range strings.SplitSeq(names, ",") {
+		for _, known := range codecNames() {
+			if strings.EqualFold(strings.TrimSpace(name), known) && !slices.Contains(c.order, known) {
+				c.order = append(c.order, known)
+			}
+		}
+	}
+	for _, known := range codecNames() {
+		if !slices.Contains(c.order, known) {
+			c.order = append(c.order, known)
+			c.off[known] = names != ""
+		}
+	}
+	c.draw()
+}
+
+// value is the order as an account has it.
+func (c *codecOrder) value() string {
+	if !c.own.On() {
+		return ""
+	}
+	names := slices.DeleteFunc(slices.Clone(c.order), func(name string) bool { return c.off[name] })
+	return strings.Join(names, ",")
+}
+
+// draw makes the rows anew.
+func (c *codecOrder) draw() {
+	c.rows.RemoveAll()
+	for i, name := range c.order {
+		word := CodecName(name)
+		use := widget.NewToggle(word, func(on bool) {
+			c.off[name] = !on
+			if c.value() == "" && c.own.On() { // the last one stays: a call needs one
+				c.off[name] = false
+				c.draw()
+			}
+		})
+		use.Set(!c.off[name])
+		up := widget.NewIconButton("up", lang.L("Prefer {{.Codec}}", data{"Codec": word}), widget.Plain, func() { c.raise(i) }).
+			Height(32)
+		if i == 0 {
+			up.Disable()
+		}
+		c.rows.Add(container.NewBorder(nil, nil, nil, up, use))
+	}
+	show(c.root.Objects[1], c.own.On())
+	c.rows.Refresh()
+	c.act.Resize()
+}
+
+// raise moves a codec up by one.
+func (c *codecOrder) raise(i int) {
+	if i > 0 {
+		c.order[i-1], c.order[i] = c.order[i], c.order[i-1]
+		c.draw()
+	}
+}
