@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/peregrine-softphone/peregrine/sip"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -208,6 +209,10 @@ func (e *Engine) startAccount(ctx context.Context, a *account) {
 	cfg := sip.AccountConfig{
 		ID: a.id(), AOR: a.aor, DisplayName: a.entry.DisplayName, AuthUser: a.entry.AuthUser,
 		Transport: a.entry.Transport, Register: a.entry.Kind != AccountLAN, ContactUser: a.entry.ContactUser,
+		Instance: a.entry.Instance, Trust: a.trust(),
+	}
+	if u, err := uri.Parse(a.entry.Identity); err == nil {
+		cfg.Identity = u
 	}
 	err := e.completeConfig(ctx, a, &cfg)
 	var started *sip.Account
@@ -227,6 +232,39 @@ func (e *Engine) startAccount(ctx context.Context, a *account) {
 	out := e.accountLocked(a)
 	e.emit(Event{Kind: EventAccount, Account: &out})
 	e.changedLocked()
+}
+
+// trust says how the account's TLS server is judged.
+func (a *account) trust() trust.Policy {
+	switch a.entry.Verify {
+	case VerifyCA:
+		return trust.Policy{Mode: trust.CA, CAFile: a.entry.CAFile}
+	case VerifyPin:
+		return trust.Policy{Mode: trust.Pin, Pin: a.entry.Pin}
+	case VerifySystem:
+	}
+	return trust.Policy{}
+}
+
+// ForgetPin lets an account take the key its server shows at the next connection, which is at once.
+func (e *Engine) ForgetPin(ctx context.Context, address string) error {
+	a, err := e.findAccount(address)
+	if err != nil {
+		return err
+	}
+	if a.entry.Verify != VerifyPin {
+		return userErrorf("The server of %s is not recognised by its key.", a.id())
+	}
+	fresh := &account{entry: a.entry, aor: a.aor}
+	fresh.entry.Pin = ""
+	if _, err := e.putAccount(fresh); err != nil {
+		return err
+	}
+	e.stopAccount(ctx, a)
+	if !e.spawn(func(ctx context.Context) { e.startAccount(ctx, fresh) }) {
+		return errNotRunning
+	}
+	return nil
 }
 
 // completeConfig adds what is not in accounts.json: the password and the proxy.
@@ -276,6 +314,18 @@ func (e *Engine) stopAccount(ctx context.Context, a *account) {
 	}
 }
 
+// learnPinLocked keeps the key of a server that is to be recognised by it, the first time it is seen. The caller
+// holds e.mu.
+func (e *Engine) learnPinLocked(a *account, key string) {
+	if a.entry.Verify != VerifyPin || a.entry.Pin != "" || key == "" {
+		return
+	}
+	a.entry.Pin = key
+	if err := e.saveAccountsLocked(); err != nil {
+		e.log.Warn("key of a server not kept", "account", a.id(), "err", err)
+	}
+}
+
 // accountChanged is told by the user agent that a registration changed.
 func (e *Engine) accountChanged(s *sip.Account) {
 	e.mu.Lock()
@@ -288,6 +338,7 @@ func (e *Engine) accountChanged(s *sip.Account) {
 	if a.sip == nil {
 		a.sip = s // the first change can come before AddAccount returns
 	}
+	e.learnPinLocked(a, s.State().PeerKey)
 	server := s.State().Server
 	found := server.IsValid() && server != a.server
 	if found {

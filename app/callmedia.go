@@ -301,4 +301,5 @@ func (e *Engine) refreshQuality() {
 			e.changedLocked()
 		}
 	}
+	e.soundLocked() // the other side may have begun to send sound of its own
 }

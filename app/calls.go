@@ -138,7 +138,8 @@ func (e *Engine) callChanged(c *call, s *sip.Call) {
 	if !c.live() {
 		return
 	}
-	before := c.rec.State
+	before, early := c.rec.State, c.rec.EarlySound
+	c.rec.EarlySound, c.rec.Secure = s.EarlySound() && state == sip.Ringing, s.Secure()
 	switch state {
 	case sip.Calling:
 		c.rec.State = CallCalling
@@ -153,7 +154,7 @@ func (e *Engine) callChanged(c *call, s *sip.Call) {
 		e.refreshMediaLocked(c)
 	case sip.Ended:
 	}
-	if c.rec.State != before {
+	if c.rec.State != before || c.rec.EarlySound != early {
 		e.emitCallLocked(c)
 		e.callsChangedLocked()
 	}

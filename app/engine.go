@@ -59,6 +59,9 @@ type Engine struct {
 	mover     *mover
 	ringer    *ringer
 	news      *chatNews
+	tracer    *tracer
+
+	acquainted acquaintances
 
 	work    chan func(context.Context) // what Run carries out on goroutines of their own
 	ended   chan struct{}              // closed when Run returns
@@ -83,9 +86,8 @@ type Engine struct {
 	trouble  string // of the sound
 
 	decided     decisions
-	acquainted  map[string]bool // addresses of record the user has called or written to
-	requests    []*request      // open ones, oldest first
-	lastRequest int             // number of the newest request
+	requests    []*request // open ones, oldest first
+	lastRequest int        // number of the newest request
 
 	bookTrouble string         // the notice about buddies.xml that stands now
 	shown       presence.State // what watchers were told last
@@ -104,7 +106,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger,
 		work: make(chan func(context.Context)), ended: make(chan struct{}), closing: make(chan struct{}),
 		stale: true, next: make(chan struct{}), readers: map[*eventReader]struct{}{},
-		people: map[string]person{}, acquainted: map[string]bool{},
+		people: map[string]person{},
 	}
 	if err := e.openProfile(); err != nil {
 		return nil, err
@@ -306,6 +308,7 @@ func (e *Engine) startUp(ctx context.Context) {
 // finish says that the engine has ended, once.
 func (e *Engine) finish() {
 	e.release()
+	e.tracer.close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {

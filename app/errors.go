@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 )
 
 // userErrorf makes a UserError with a sentence alone.
@@ -49,7 +51,34 @@ func explain(about subject, who string, err error) *UserError {
 		detail := fmt.Sprintf("%d %s", status.Code, status.Reason)
 		return &UserError{Sentence: statusSentence(about, who, status.Code), Detail: detail, Err: err}
 	}
+	if distrust, ok := errors.AsType[*trust.Error](err); ok {
+		return &UserError{Sentence: trustSentence(who, distrust), Detail: distrust.Error(), Err: err}
+	}
 	return &UserError{Sentence: transportSentence(about, who, err), Detail: err.Error(), Err: err}
+}
+
+// trustSentence says why a TLS server was not trusted, and what to do.
+func trustSentence(who string, e *trust.Error) string {
+	switch e.Reason {
+	case trust.UnknownAuthority:
+		return fmt.Sprintf("Nobody vouches for the certificate of %s. If it is your own server, give the account "+
+			"the file of its authority, or let it be recognised by its key.", who)
+	case trust.WrongName:
+		return fmt.Sprintf("The server that answers for %s has a certificate for %s. Check the domain and the proxy; "+
+			"if they are right, somebody may be listening in.", who, strings.Join(e.Names, ", "))
+	case trust.Expired:
+		return fmt.Sprintf("The certificate of %s is not valid today. Check the date of this computer, or tell "+
+			"whoever runs the server.", who)
+	case trust.PinChanged:
+		return fmt.Sprintf("%s shows another key than before. Ask whoever runs it whether that is meant; only then "+
+			"let the account forget the old one.", who)
+	case trust.BadCAFile:
+		return "The file with the certificate of the authority cannot be read. Choose it again in the account."
+	case trust.BadCertificate, trust.NoCertificate:
+		return fmt.Sprintf("%s shows no certificate that is meant for a server. Tell whoever runs it.", who)
+	case trust.Silent, trust.Handshake:
+	}
+	return fmt.Sprintf("%s does not speak TLS there. Check the port, or choose another transport.", who)
 }
 
 // statusSentence says what a SIP final response means for the user (RFC 3261 21).

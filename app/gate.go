@@ -22,7 +22,11 @@ type decisions struct {
 }
 
 func (e *Engine) loadDecisions() error {
-	return loadJSON(filepath.Join(e.cfg.Profile, filePeople), &e.decided)
+	err := loadJSON(filepath.Join(e.cfg.Profile, filePeople), &e.decided)
+	for _, key := range e.decided.Allowed {
+		e.acquainted.add(key)
+	}
+	return err
 }
 
 // caller is what is known of somebody who calls.
@@ -74,19 +78,7 @@ func (e *Engine) knownLocked(key string) bool {
 	if _, buddy := e.people[key]; buddy || slices.Contains(e.decided.Allowed, key) {
 		return true
 	}
-	return e.acquainted[key]
-}
-
-// maxAcquainted bounds the addresses remembered as known. Beyond it new ones are strangers until the next start.
-const maxAcquainted = 20000
-
-// acquaint remembers that the user has to do with somebody.
-func (e *Engine) acquaint(who uri.URI) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.acquainted) < maxAcquainted {
-		e.acquainted[who.AOR().String()] = true
-	}
+	return e.acquainted.has(key)
 }
 
 // strangerLocked tells whether an address waits for the user's decision. The caller holds e.mu.
@@ -144,6 +136,9 @@ func (e *Engine) decide(key string, block bool) error {
 		return userErrorf("There are %d such addresses already. Take one off first.", maxDecided)
 	}
 	*list = append(*list, key)
+	if !block {
+		e.acquainted.add(key)
+	}
 	return e.saveDecisionsLocked(next)
 }
 

@@ -55,6 +55,7 @@ func (e *Engine) watchBuddies() {
 	var added, removed []person
 	for i, b := range list {
 		key := b.Address.String()
+		e.acquainted.add(key)
 		p, known := before[key]
 		if !known {
 			p.state = presence.State{Status: presence.Unknown}

@@ -13,6 +13,7 @@ const (
 	toneNone     tone = iota
 	toneRinging       // a call comes in
 	toneRingback      // the other side rings
+	toneWaiting       // a call comes in while the user talks
 )
 
 // ringer plays the tone that fits the calls.
@@ -73,13 +74,9 @@ func (r *ringer) play(ctx context.Context, t tone) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		source := tones.Ringback()
-		if t == toneRinging {
-			source = tones.Ringtone()
-		}
 		d, err := r.e.cfg.Devices.OpenPlayer(r.device(t), nil)
 		if err == nil {
-			err = d.Play(ctx, source.Pull)
+			err = d.Play(ctx, t.source().Pull)
 		}
 		if err != nil {
 			r.e.log.InfoContext(ctx, "tone not played", "err", err)
@@ -89,6 +86,17 @@ func (r *ringer) play(ctx context.Context, t tone) (stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+func (t tone) source() *tones.Source {
+	switch t {
+	case toneRinging:
+		return tones.Ringtone()
+	case toneWaiting:
+		return tones.Waiting()
+	case toneRingback, toneNone:
+	}
+	return tones.Ringback()
 }
 
 // device is where a tone is played: ringing has a device of its own if the user wants one. A file
@@ -107,17 +115,24 @@ func (r *ringer) device(t tone) string {
 // callsChangedLocked lets everything follow that depends on the calls as a whole: the tone, and what
 // buddies see. The caller holds e.mu.
 func (e *Engine) callsChangedLocked() {
+	e.soundLocked()
+	e.spawn(func(context.Context) { e.showPresence() })
+}
+
+// soundLocked chooses the tone. The caller holds e.mu.
+func (e *Engine) soundLocked() {
 	want, talking := toneNone, e.talkingLocked()
 	for _, c := range e.calls {
 		switch {
 		case c.rec.State == CallIncoming && !talking:
 			want = toneRinging
+		case c.rec.State == CallIncoming && want != toneRinging:
+			want = toneWaiting
 		case c.rec.State == CallRinging && want == toneNone && !e.earlySoundLocked(c):
 			want = toneRingback
 		}
 	}
 	e.ringer.set(want)
-	e.spawn(func(context.Context) { e.showPresence() })
 }
 
 // earlySoundLocked tells whether the other side sends sound before it answers, such as an

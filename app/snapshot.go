@@ -340,16 +340,6 @@ type Device struct {
 	Default bool   `json:"default"`
 }
 
-// TraceEntry is one SIP message that came or went, with credentials and bodies masked.
-type TraceEntry struct {
-	At        time.Time `json:"at"`
-	Out       bool      `json:"out"`
-	Transport string    `json:"transport"` // "udp", "tcp", "tls"
-	Local     string    `json:"local"`     // address and port
-	Remote    string    `json:"remote"`
-	Text      string    `json:"text"` // the message, lines ended by \n
-}
-
 // AccountSpec is what AddAccount needs.
 type AccountSpec struct {
 	Address       string      `json:"address"` // "alice@info.test", with or without sip:

@@ -28,7 +28,8 @@ func (e *Engine) Transfer(ctx context.Context, id, address string) error {
 }
 
 // Connect lets the peers of two answered calls talk to each other (an attended transfer, RFC 5589 7) and leaves both
-// when they do.
+// when they do. If one of the phones cannot be put in our place (it does not know Replaces), the other call is ended and
+// its peer called anew by the first one's.
 func (e *Engine) Connect(ctx context.Context, id, otherID string) error {
 	c, _, err := e.session(id)
 	if err != nil {
@@ -46,11 +47,26 @@ func (e *Engine) Connect(ctx context.Context, id, otherID string) error {
 			e.log.InfoContext(ctx, "call not put on hold for a transfer", "call", each.id, "err", err)
 		}
 	}
-	err = e.refer(ctx, c, other.sip.Remote(), other)
-	if s, ok := errors.AsType[*sip.StatusError](err); ok && (s.Code == 405 || s.Code == 501) {
-		return e.refer(ctx, other, c.sip.Remote(), c) // it cannot; perhaps the other one can
+	switch {
+	case mayReplace(c, other):
+		return e.refer(ctx, c, other.sip.Remote(), other)
+	case mayReplace(other, c):
+		return e.refer(ctx, other, c.sip.Remote(), c)
+	case !c.sip.Allows("REFER") && other.sip.Allows("REFER"):
+		c, other = other, c
 	}
-	return err
+	// RFC 5589 7.6: without Replaces the target is called anew, so it must be free.
+	to := other.sip.Remote()
+	if err := e.Hangup(ctx, other.id); err != nil {
+		return err
+	}
+	return e.refer(ctx, c, to, nil)
+}
+
+// mayReplace tells whether the peer of c can be asked to take our place in the call other.
+func mayReplace(c, other *call) bool {
+	const extension = "replaces" // RFC 3891 6.1
+	return c.sip.Allows("REFER") && c.sip.Supports(extension) && other.sip.Supports(extension)
 }
 
 // refer asks the peer of c to call to, in the place of the call other when that is not nil.

@@ -25,6 +25,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		e.cfg.Devices = systemDevices{e.log}
 	}
 	e.news, e.ringer, e.mover = newChatNews(), newRinger(e), newMover(e, e.cfg.Watcher)
+	e.tracer = &tracer{e: e}
 	if err := e.wireBuddies(); err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (e *Engine) wire(ctx context.Context) error {
 	e.ua, err = sip.New(ctx, sip.Config{
 		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(ctx),
 		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: eventPackages(),
-		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e},
+		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e}, Shield: e.policy(),
 	})
 	if err != nil {
 		return problem(err, "The SIP part could not be set up.")

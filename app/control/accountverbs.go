@@ -15,7 +15,7 @@ func accountVerbs() []Verb {
 				{Name: "password", Secret: true},
 				flag("password-store"), flag("proxy"), flag("transport"),
 				flag("display"), flag("auth-user"), flag("identity"), flag("codecs"),
-				flag("verify"), flag("ca-file"),
+				flag("verify"), {Name: "ca-file", Flag: true, Path: true},
 				{Name: "lan", Switch: true},
 			},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
@@ -51,6 +51,15 @@ func accountVerbs() []Verb {
 					return nil, err
 				}
 				return e.Snapshot().Accounts, nil
+			},
+		},
+		{
+			Name: "account forget-pin", Help: "take the key a TLS server shows next", Params: []Param{need("address")},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.ForgetPin(ctx, a["address"]); err != nil {
+					return nil, err
+				}
+				return settled(e.AwaitAccount(ctx, a["address"]))
 			},
 		},
 		{

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/peregrine-softphone/peregrine/app"
 )
@@ -102,6 +103,17 @@ func transferVerbs() []Verb {
 				return e.CallByID(a["call"])
 			},
 		},
+		{
+			Name: "conference", Help: "talk with several at once: the calls named, or all that are answered",
+			Params: []Param{{Name: "calls", Rest: true, Optional: true}},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				if err := e.Conference(ctx, strings.Fields(a["calls"])...); err != nil {
+					return nil, err
+				}
+				return e.Calls(), nil
+			},
+		},
+		onCall("split", "take a call out of the conference and hold it", (*app.Engine).Split, app.CallEstablished),
 		{
 			Name: "redial", Help: "call the last address again",
 			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) {

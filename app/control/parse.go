@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -56,7 +57,17 @@ func Parse(words []string, secret func() (string, error)) (verb string, args Arg
 			return "", nil, err
 		}
 	}
-	return v.Name, args, v.place(positional, args)
+	if err := v.place(positional, args); err != nil {
+		return "", nil, err
+	}
+	for _, p := range v.Params {
+		if p.Path && args[p.Name] != "" {
+			if args[p.Name], err = filepath.Abs(args[p.Name]); err != nil {
+				return "", nil, fmt.Errorf("find %s: %w", args[p.Name], err)
+			}
+		}
+	}
+	return v.Name, args, nil
 }
 
 // match finds the verb that the words begin with, of two words before those of one.

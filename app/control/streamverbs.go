@@ -11,6 +11,17 @@ import (
 func streamVerbs() []Verb {
 	return []Verb{
 		{Name: "watch", Help: "print the present state, then events", stream: watch},
+		{Name: "trace", Help: "print SIP messages as they come and go, passwords and texts masked", stream: trace},
+		{
+			Name: "trace save", Help: "write the SIP messages from now on to a file as well", Params: []Param{{Name: "file", Path: true}},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				return done{}, e.TraceTo(ctx, a["file"])
+			},
+		},
+		{
+			Name: "trace stop", Help: "stop writing that file",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) { return done{}, e.TraceTo(ctx, "") },
+		},
 	}
 }
 
@@ -26,6 +37,15 @@ func watch(ctx context.Context, e *app.Engine, _ Args, send func(any) error) err
 	}
 	for ev := range events {
 		if err := send(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trace(ctx context.Context, e *app.Engine, _ Args, send func(any) error) error {
+	for entry := range e.Trace(ctx) {
+		if err := send(entry); err != nil {
 			return err
 		}
 	}

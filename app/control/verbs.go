@@ -14,6 +14,7 @@ type Param struct {
 	Switch   bool   // given as --NAME alone; its value is "true"
 	Optional bool   // a positional one that may be missing; flags always may
 	Rest     bool   // takes all the words that are left
+	Path     bool   // a file: made absolute, since the running instance may be in another folder
 	Secret   bool   // never given on the command line: read from standard input when --NAME-stdin is there
 }
 

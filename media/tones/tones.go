@@ -59,6 +59,14 @@ func Congestion() *Source {
 	}}
 }
 
+// Waiting tells somebody who talks that another call comes in: two short tones every five seconds, in the ear.
+func Waiting() *Source {
+	beep := note{length: 200 * time.Millisecond, hz: [2]float64{425}}
+	return &Source{level: callLevel, notes: []note{
+		beep, {length: 600 * time.Millisecond}, beep, {length: 4 * time.Second},
+	}}
+}
+
 // Ringtone announces a call: two bells a third apart (E5 and C5, each with its octave), twice, then two seconds of
 // silence.
 func Ringtone() *Source {
