@@ -85,6 +85,44 @@ type (
 		Detail   string         `json:"detail"`
 		Quality  PhoneQuality   `json:"quality"`
 		HandOffs []PhoneHandOff `json:"hand_offs"`
+
+		Secure     bool           `json:"secure"`
+		EarlySound bool           `json:"early_sound"`
+		Conference bool           `json:"conference"`
+		Transfer   *PhoneTransfer `json:"transfer"`
+		ReferredBy string         `json:"referred_by"`
+	}
+	// PhoneTransfer is how handing a call on goes.
+	PhoneTransfer struct {
+		To     string `json:"to"`
+		State  string `json:"state"`
+		Reason string `json:"reason"`
+		Detail string `json:"detail"`
+	}
+	// PhoneRequest is what somebody wants and the user decides about.
+	PhoneRequest struct {
+		ID    string `json:"id"`
+		Kind  string `json:"kind"`
+		From  string `json:"from"`
+		Text  string `json:"text"`
+		Count int    `json:"count"`
+		Call  string `json:"call"`
+	}
+	// PhoneRecord is a call of the history.
+	PhoneRecord struct {
+		Peer     string `json:"peer"`
+		Incoming bool   `json:"incoming"`
+		Missed   bool   `json:"missed"`
+		Reason   string `json:"reason"`
+	}
+	// PhoneDiagnostics are figures for whoever looks into a problem.
+	PhoneDiagnostics struct {
+		Goroutines   int    `json:"goroutines"`
+		HeapBytes    uint64 `json:"heap_bytes"`
+		Files        int    `json:"files"`
+		Dialogs      int    `json:"dialogs"`
+		Calls        int    `json:"calls"`
+		Transactions int    `json:"transactions"`
 	}
 	// PhoneQuality is how a call's sound does.
 	PhoneQuality struct {
@@ -124,6 +162,7 @@ type (
 		Status  string `json:"status"`
 		Note    string `json:"note"`
 		Reason  string `json:"reason"`
+		Lamp    string `json:"lamp"`
 	}
 	// PhoneAccount is one account.
 	PhoneAccount struct {
@@ -132,6 +171,14 @@ type (
 		Reason  string `json:"reason"`
 		Detail  string `json:"detail"`
 		Contact string `json:"contact"`
+		Server  string `json:"server"`
+		Pin     string `json:"pin"`
+
+		Voicemail struct {
+			Waiting bool `json:"waiting"`
+			New     int  `json:"new"`
+			Old     int  `json:"old"`
+		} `json:"voicemail"`
 	}
 	// PhoneNotice is a sentence for the user.
 	PhoneNotice struct {
@@ -159,6 +206,8 @@ type (
 		HandOff *PhoneHandOff `json:"hand_off"`
 		Message *PhoneMessage `json:"message"`
 		Notice  *PhoneNotice  `json:"notice"`
+		Request *PhoneRequest `json:"request"`
+		Record  *PhoneRecord  `json:"record"`
 	}
 )
 
@@ -291,6 +340,11 @@ func (p *Phone) CallOf(ctx context.Context, id string) (PhoneCall, error) {
 		}
 	}
 	return PhoneCall{}, fmt.Errorf("%s: no call %s among %v", p.proc.name, id, calls)
+}
+
+// Diagnostics of the program.
+func (p *Phone) Diagnostics(ctx context.Context) (PhoneDiagnostics, error) {
+	return ask[PhoneDiagnostics](ctx, p, "diagnostics")
 }
 
 // Do gives a verb whose answer does not matter.
