@@ -2,6 +2,10 @@
 // that answers those who follow us (RFC 3856, the edge presence server of the thesis, chapter 7.3) and the PIDF
 // documents that go between them (RFC 3863 with the RPID activities of RFC 4480 and the person of RFC 4479).
 //
+// What follows and what is followed is kept apart from what is told: Watcher is a Follower and Agent a Notifier of
+// presence documents, and the same machines serve other event packages, described by a Package or an Offer. Busy lamps
+// (presence/dialoginfo) and mailboxes (presence/mailbox) are such; package app puts them together.
+//
 // It knows no SIP stack: subscriptions come and go through Subscriber and Incoming, which package app satisfies.
 //
 // Order of calls: NewAgent and NewWatcher, wire AgentConfig.OnSubscribed to Watcher.PeerSubscribed, start both Run
