@@ -42,7 +42,7 @@ type transfers struct {
 // ReferOptions are the wishes of who transfers a call.
 type ReferOptions struct {
 	// Replaces makes it an attended transfer: the target is the peer of this other, established call, whose place the
-	// peer of the first one takes. The address of the target may then be left out.
+	// peer of the first one takes. The address of the target may then be left out: the best one is found.
 	Replaces *Call
 	// OnProgress is told of each status the peer reports of its call to the target (100, 180, 200, 486, …), in order.
 	OnProgress func(code int, reason string)
@@ -116,8 +116,9 @@ func (c *Call) Refer(ctx context.Context, to uri.URI, o ReferOptions) (*Referral
 }
 
 // referTarget completes the target of an attended transfer. Its address of record may ring at several phones, of which
-// one has the dialog: the others are to refuse, so it goes with Require (RFC 5589 7.3). On a LAN, and for who hides his address,
-// only the Contact will do.
+// one has the dialog: the others are to refuse, so it goes with Require (RFC 5589 7.3) unless the caller insists on
+// that address, for peers that know no headers there but Replaces. On a LAN, and for who hides his address, only the
+// Contact will do.
 func referTarget(to uri.URI, other *Call) (uri.URI, error) {
 	if other == nil {
 		if to.Host == "" {
@@ -136,10 +137,13 @@ func referTarget(to uri.URI, other *Call) (uri.URI, error) {
 	headers := "Replaces=" + escapeHeader(rep.String())
 	if aor := other.Remote().URI; to.Host == "" || to.SameUser(aor) {
 		d.mu.Lock()
-		to = d.target
+		contact := d.target
 		d.mu.Unlock()
-		public := to.Params.Has("gr") || aor.User == "" || strings.EqualFold(aor.Host, anonymousHost)
-		if other.account.cfg.Register && !public { // RFC 5627: a GRUU is good for everybody
+		hidden := aor.User == "" || strings.EqualFold(aor.Host, anonymousHost)
+		switch {
+		case !other.account.cfg.Register, hidden, contact.Params.Has("gr"): // RFC 5627: a GRUU is good for everybody
+			to = contact
+		case to.Host == "":
 			to = aor
 			headers += "&Require=replaces"
 		}

@@ -140,6 +140,35 @@ func TestReportsOnTheWire(t *testing.T) {
 	})
 }
 
+// linphone refuses a NOTIFY with 491 while a re-INVITE is under way in the same dialog: the report comes again.
+func TestReportsMeetAnotherRequest(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		s := newScripted(t, l)
+		asked := make(chan *ReferRequest, 1)
+		phoneOf(s).onRefer = func(r *ReferRequest) { asked <- r }
+		s.send("REFER", "", "Refer-To: <sip:carol@10.0.0.3>")
+		r := <-asked
+		must(t, r.Accept(t.Context()))
+		must(t, r.Notify(200, ""))
+		s.p.next("SIP/2.0 202")
+		for range 2 {
+			s.p.reply(s.p.next("NOTIFY"), "491 Request pending", "", "")
+		}
+		m := s.p.next("NOTIFY")
+		if m.body() != "SIP/2.0 100 Trying\r\n" {
+			t.Errorf("after two refusals the report is %q", m.body())
+		}
+		s.p.reply(m, "200 OK", "", "")
+		m = s.p.next("NOTIFY")
+		if m.body() != "SIP/2.0 200 OK\r\n" {
+			t.Errorf("the last report is %q", m.body())
+		}
+		s.p.reply(m, "200 OK", "", "")
+		<-r.Done()
+		must(t, s.call.Hangup(testEnd(t)))
+	})
+}
+
 // A transferee that never learns the outcome ends the reports when their time is over.
 func TestReportsEnd(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {

@@ -3,7 +3,6 @@ package sip
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -136,7 +135,7 @@ func (u *UA) replaced(in *inbound) (old *Call, code int) {
 	if !ok || !old.hasPeer(r.fromTag) {
 		return nil, 481
 	}
-	if !u.mayReplace(in, old) {
+	if !u.mayReplace(in, old, dialogKey{r.callID, r.toTag}) {
 		u.log.Warn("INVITE with Replaces from elsewhere refused", "call_id", old.id, "remote", in.remote)
 		return nil, 403
 	}
@@ -154,21 +153,24 @@ func (u *UA) replaced(in *inbound) (old *Call, code int) {
 	return old, 0
 }
 
-// hasPeer checks the peer's tag of a dialog. Before the 2xx of our own INVITE each fork has a tag of its own, and any
-// will do: our tag beside it cannot be guessed. "0" stands for no tag (RFC 3891 3).
+// hasPeer checks the peer's tag of a dialog. While our INVITE rings, each phone it rings at has a tag of its own.
 func (c *Call) hasPeer(tag string) bool {
 	c.mu.Lock()
-	d := c.d
+	d, rings := c.d, c.state == Calling || c.state == Ringing
+	fork := c.earlyOf(tag)
 	c.mu.Unlock()
-	return d.remoteTagIs(tag) || tag == "0" && d.remoteTagIs("")
+	if rings {
+		return fork != nil
+	}
+	return d.remoteTagIs(tag)
 }
 
 // mayReplace decides who may take over a call (RFC 3891 8): its peer, the account's own servers, which know both ends,
 // and on a LAN whoever was sent by the peer: without servers the third party comes by itself, and proves what it knows
 // by two unguessable tags and the name of who sent it.
-func (u *UA) mayReplace(in *inbound, old *Call) bool {
+func (u *UA) mayReplace(in *inbound, old *Call, k dialogKey) bool {
 	from := in.remote.Addr().Unmap()
-	if old.account.servedFrom(from) || old.peerAt(from) {
+	if old.account.fromServer(from) || u.dialogs.homes.is(k, from) {
 		return true
 	}
 	if old.account.cfg.Register {
@@ -176,26 +178,6 @@ func (u *UA) mayReplace(in *inbound, old *Call) bool {
 	}
 	by, err := uri.ParseAddress(headerValue(in.req, "Referred-By", "b"))
 	return err == nil && by.URI.SameUser(old.Remote().URI)
-}
-
-// servedFrom tells whether an address is one of the account's own servers.
-func (a *Account) servedFrom(addr netip.Addr) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, own := a.servers[addr]
-	return own
-}
-
-// peerAt tells whether requests of the call's peer come from an address.
-func (c *Call) peerAt(addr netip.Addr) bool {
-	c.mu.Lock()
-	d, in := c.d, c.in
-	c.mu.Unlock()
-	if in != nil && in.remote.Addr().Unmap() == addr {
-		return true
-	}
-	ip, ok := d.nextHop().IP()
-	return ok && ip.Unmap() == addr
 }
 
 // endReplaced ends the call whose place c has taken (RFC 3891 3): by BYE, or CANCEL when it rings at the peer.
