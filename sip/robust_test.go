@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	sipmsg "github.com/emiago/sipgo/sip"
 
+	"github.com/peregrine-softphone/peregrine/sip/shield"
+	"github.com/peregrine-softphone/peregrine/sip/syntax"
 	"github.com/peregrine-softphone/peregrine/sip/transport"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -171,7 +174,8 @@ func TestOnRealSockets(t *testing.T) {
 	}
 }
 
-// FuzzReceive feeds packets to everything that reads them before a dialog is found.
+// FuzzReceive feeds packets to everything that reads them before a dialog is found. What is answered must itself be
+// well-formed.
 func FuzzReceive(f *testing.F) {
 	for _, s := range []string{
 		"INVITE sip:alice@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nFrom: <sip:b@c>;tag=1\r\nTo: <sip:alice@x>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:b@c>\r\nSession-Expires: 90;refresher=uas\r\n\r\n",
@@ -186,7 +190,11 @@ func FuzzReceive(f *testing.F) {
 	p := &phone{}
 	p.onCall = func(c *Call) { _ = c.Decline(context.Background(), 486) }
 	p.onSub = func(s *ServerSubscription) { _ = s.Reject(context.Background(), 403) }
-	u, err := New(context.Background(), Config{Handler: p, Resolver: names{}, EventPackages: []string{"presence"}})
+	unbounded := shield.Rate{Burst: 1 << 40, PerSecond: 1e9}
+	u, err := New(context.Background(), Config{
+		Handler: p, Resolver: names{}, EventPackages: []string{"presence"},
+		Shield: shield.Policy{Off: true, PeerRates: shield.Rates{Invite: unbounded, Message: unbounded, Subscribe: unbounded, Other: unbounded}},
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -197,15 +205,18 @@ func FuzzReceive(f *testing.F) {
 		f.Fatal(err)
 	}
 	u.inbox.start()
-	parse := newParser()
+	parse, runs := newParser(), 0
 	f.Fuzz(func(_ *testing.T, data []byte) {
+		if runs++; runs%256 == 0 {
+			u.tx.close() // the table would be full for half a minute
+		}
 		msg, err := parse(data)
 		if err != nil || !transport.LooksLikeSIP(data) {
 			return
 		}
 		msg.SetTransport("UDP")
 		msg.SetSource("127.0.0.1:9")
-		u.tx.receive(transport.Received{Msg: msg, Raw: data, Conn: nowhere{}, Remote: netip.MustParseAddrPort("127.0.0.1:9")})
+		u.tx.receive(transport.Received{Msg: msg, Raw: data, Conn: strict{}, Remote: netip.MustParseAddrPort("127.0.0.1:9")})
 		if req, ok := msg.(*sipmsg.Request); ok {
 			readNotify(req)
 			sessionExpires(req)
@@ -213,6 +224,20 @@ func FuzzReceive(f *testing.F) {
 			recordRoutes(req)
 		}
 	})
+}
+
+// strict is a connection that swallows what is well-formed.
+type strict struct{ nowhere }
+
+func (s strict) Answers(_ uint16, _ bool) transport.Conn { return s }
+func (s strict) Same(other transport.Conn) bool          { return s == other }
+
+func (strict) WriteMsg(msg sipmsg.Message) error {
+	// The Vias of others are repeated as they came; a user agent of theirs would not see them.
+	if v := syntax.Check([]byte(msg.String())); !v.OK() && v.Reason != "More Than One Via" {
+		panic(fmt.Sprintf("%s (%s): %q", v.Reason, v.Section, msg.String()))
+	}
+	return nil
 }
 
 // nowhere is a connection that swallows.

@@ -292,6 +292,16 @@ func FuzzParse(f *testing.F) {
 			if !ok || strings.ContainsAny(h, "\r\n") {
 				t.Fatalf("header %q", h)
 			}
+			realm := c.Realms("k")[0]
+			cred, err := ParseCredentials(h)
+			if err != nil || cred.Realm != realm || cred.Username != "u" {
+				t.Fatalf("%q is read as %+v, %v", h, cred, err)
+			}
+			if _, ok := c.AuthorizeRealm("k", realm, "INVITE", "sip:h", "u", "p", []byte(s)); !ok {
+				t.Fatalf("no answer for realm %q", realm)
+			}
+			c.Rejected("k", h, []string{s})
+			c.Info("k", s)
 		}
 		if cred, err := ParseCredentials(s); err == nil {
 			cred.expected("INVITE", "p", nil)
