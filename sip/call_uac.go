@@ -132,6 +132,9 @@ func (c *Call) inviteTarget(to place, offer []byte) outcome {
 	}
 	out := outcome{err: fmt.Errorf("%w: no address for %s", ErrTransport, e.next.HostPort())}
 	for i, t := range ts {
+		if weaker(out.err, t) {
+			continue
+		}
 		e.limit = c.ua.patience(ts, i)
 		d.stay(t) // the dialogs that this makes are with t
 		out = c.inviteServer(ctx, e, d, t, e.limit)

@@ -3,6 +3,7 @@ package sip
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 )
 
 const (
@@ -156,6 +158,13 @@ func (u *UA) blame(e exchange, t resolve.Target, res *sipmsg.Response) {
 	case e.register:
 		u.bad.fail(t)
 	}
+}
+
+// weaker tells whether going on to t would drop TLS because of a certificate: whoever forged it would get just what
+// he wants. A server that has no TLS, or does not answer there, is another matter (RFC 3263 4.3).
+func weaker(err error, t resolve.Target) bool {
+	e, ok := errors.AsType[*trust.Error](err)
+	return ok && t.Transport != "tls" && e.Reason != trust.Handshake && e.Reason != trust.Silent
 }
 
 // badTargets remembers targets that failed, and addresses that refuse TCP.

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/sip/digest"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -415,4 +417,43 @@ func uriOf(t *testing.T, v string) uri.URI {
 	a, err := uri.ParseAddress(v)
 	must(t, err)
 	return a.URI
+}
+
+// A certificate that is not trusted never leads to plain TCP, a server without TLS does.
+func TestNoWayOutOfTLS(t *testing.T) {
+	tests := []struct {
+		name   string
+		set    func(l *lab)
+		policy trust.Policy
+		want   Registration
+	}{
+		{"unknown authority", func(*lab) {}, trust.Policy{}, Failed},
+		{"another key than the one known", func(*lab) {}, trust.Policy{Mode: trust.Pin, Pin: "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, Failed},
+		{"nobody there", func(l *lab) { l.server("tls 10.0.0.8:5061", "tcp 10.0.0.9:5060") }, trust.Policy{}, Registered},
+		{"nobody at the port", func(l *lab) { l.server("tls 10.0.0.9:5999", "tcp 10.0.0.9:5060") }, trust.Policy{}, Registered},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, 10*ms, func(t *testing.T, l *lab) {
+				o := l.office("10.0.0.9")
+				l.server("tls 10.0.0.9:5061", "tcp 10.0.0.9:5060")
+				tt.set(l)
+				cfg := infoAccount("secret")
+				cfg.Trust = tt.policy
+				a := l.phone("10.0.0.1", nil).account(cfg)
+				until(t, a, tt.want, 5*time.Second)
+				s := a.State()
+				if tt.want == Registered {
+					if s.Transport != "tcp" {
+						t.Errorf("state %+v", s)
+					}
+					return
+				}
+				var e *trust.Error
+				if !errors.As(s.Err, &e) || !errors.Is(s.Err, ErrTransport) || o.count("REGISTER") != 0 {
+					t.Errorf("error %v, %d REGISTERs", s.Err, o.count("REGISTER"))
+				}
+			})
+		})
+	}
 }

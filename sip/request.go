@@ -150,6 +150,9 @@ func (u *UA) roundTrip(ctx context.Context, e exchange) (*sipmsg.Response, hop, 
 	var lastHop hop
 	lastErr := fmt.Errorf("%w: no address for %s", ErrTransport, e.next.HostPort())
 	for i, t := range ts {
+		if weaker(lastErr, t) {
+			continue
+		}
 		e.limit = u.patience(ts, i)
 		res, h, err := u.tryTarget(ctx, e, t)
 		if err == nil && res.StatusCode != 503 {

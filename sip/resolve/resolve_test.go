@@ -3,6 +3,8 @@ package resolve
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -279,6 +281,83 @@ func TestUnreachableComesLast(t *testing.T) {
 	got, err := r.Lookup(t.Context(), mustURI(t, "sip:full.test"), "udp")
 	if want := "udp 192.0.2.2:5060 udp [2001:db8::2]:5060 udp 192.0.2.1:5070"; err != nil || text(got) != want {
 		t.Errorf("got %s, %v; want %s", text(got), err, want)
+	}
+}
+
+// Several servers: what may be chosen among freely, and what the DNS prefers.
+func TestTiers(t *testing.T) {
+	z := testZone()
+	z.srv["_sip._udp.big.test"] = []SRV{{"a.big.test.", 5060, 10, 50}, {"b.big.test.", 5060, 10, 50}, {"c.big.test.", 5060, 20, 0}}
+	z.srv["_sip._tcp.big.test"] = []SRV{{"a.big.test.", 5060, 10, 0}}
+	z.addr["a.big.test"], z.addr["b.big.test"], z.addr["c.big.test"] = ips("192.0.2.21", "2001:db8::21"), ips("192.0.2.22"), ips("192.0.2.23")
+	tests := []struct{ name, uri, want string }{
+		{"SRV", "sip:big.test", "192.0.2.21:0 [2001:db8::21]:0 192.0.2.22:0 192.0.2.23:1 192.0.2.21:2 [2001:db8::21]:2"},
+		{"NAPTR", "sip:full.test", "192.0.2.1:0 192.0.2.1:1 192.0.2.1:2 192.0.2.2:3 [2001:db8::2]:3"},
+		{"addresses", "sip:u2.full.test:5060", "192.0.2.2:0 [2001:db8::2]:0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := New(Config{DNS: z, Rand: func(int) int { return 0 }}).Lookup(t.Context(), mustURI(t, tt.uri), "")
+			var out []string
+			for _, g := range got {
+				out = append(out, fmt.Sprintf("%s:%d", strings.TrimSuffix(g.Addr.String(), fmt.Sprintf(":%d", g.Addr.Port())), g.Tier))
+			}
+			if s := strings.Join(out, " "); err != nil || s != tt.want {
+				t.Errorf("got %s, %v; want %s", s, err, tt.want)
+			}
+		})
+	}
+	r := New(Config{DNS: z, Rand: func(int) int { return 0 }, Reachable: func(a netip.AddrPort) bool { return a.Addr().Is6() }})
+	got, err := r.Lookup(t.Context(), mustURI(t, "sip:big.test"), "udp")
+	if err != nil || got[0].Addr.Addr().Is4() || got[1].Tier <= got[0].Tier {
+		t.Errorf("got %v, %v: what cannot be reached is of a lower tier", got, err)
+	}
+}
+
+// A sips URI takes what the DNS has for TLS, and nothing else whatever it prefers.
+func TestSecureLookup(t *testing.T) {
+	z := testZone()
+	z.naptr["mixed.test"] = []NAPTR{
+		{Order: 10, Flags: "s", Service: "SIP+D2T", Replacement: "_sip._tcp.full.test."},
+		{Order: 20, Flags: "s", Service: "SIPS+D2T", Replacement: "_sips._tcp.full.test."},
+	}
+	z.naptr["plain-only.test"] = []NAPTR{{Order: 10, Flags: "s", Service: "SIP+D2U", Replacement: "_sip._udp.full.test."}}
+	z.addr["plain-only.test"] = ips("192.0.2.31")
+	tests := []struct{ name, uri, want, targets string }{
+		{"the TLS record of several", "sips:mixed.test", "", "tls 192.0.2.1:5071/mixed.test"},
+		{"without sips the order counts", "sip:mixed.test", "", "tcp 192.0.2.1:5070 tls 192.0.2.1:5071/mixed.test"},
+		{"the account wants TLS", "sip:mixed.test", "tls", "tls 192.0.2.1:5061/mixed.test"},
+		{"no TLS record: the default port", "sips:plain-only.test", "", "tls 192.0.2.31:5061/plain-only.test"},
+		{"port given", "sips:plain-only.test:5099", "", "tls 192.0.2.31:5099/plain-only.test"},
+	}
+	z.addr["mixed.test"] = ips("192.0.2.1")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := New(Config{DNS: z}).Lookup(t.Context(), mustURI(t, tt.uri), tt.want)
+			if err != nil || text(got) != tt.targets {
+				t.Errorf("got %s, %v; want %s", text(got), err, tt.targets)
+			}
+		})
+	}
+}
+
+// RFC 2782: over many choices each server gets its share.
+func TestWeightsShare(t *testing.T) {
+	in := []SRV{{"a", 1, 10, 60}, {"b", 1, 10, 30}, {"c", 1, 10, 10}, {"d", 1, 10, 0}}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed
+	first := map[string]int{}
+	const rounds = 20000
+	for range rounds {
+		first[orderSRV(in, random.IntN)[0].Target]++
+	}
+	for _, s := range in {
+		share := float64(first[s.Target]) / rounds * 100
+		if want := float64(s.Weight); share < want-2 || share > want+2 {
+			t.Errorf("%s is first in %.1f %%, its weight is %d", s.Target, share, s.Weight)
+		}
+	}
+	if first["d"] == 0 {
+		t.Error("weight 0 is never first: RFC 2782 wants a very small chance")
 	}
 }
 
