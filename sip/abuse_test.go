@@ -115,7 +115,6 @@ func TestOneNeighbourIsNotAll(t *testing.T) {
 		if got := q.first(); got != "180" {
 			t.Errorf("another neighbour's call: %q", got)
 		}
-		u.onSub = nil
 	})
 }
 

@@ -51,7 +51,7 @@ func floodPacket(n int, from, user string) string {
 	}
 }
 
-// 2,000 packets a second for half a minute, from forty strangers and two neighbours: the live call goes on, another
+// 2,000 packets a second for ten seconds, from forty strangers and two neighbours: the live call goes on, another
 // call from the server and one of an honest neighbour ring meanwhile, and afterwards nothing is left of it.
 func TestFlood(t *testing.T) {
 	bubble(t, ms, func(t *testing.T, l *lab) {
@@ -90,7 +90,7 @@ func TestFlood(t *testing.T) {
 		live := call(server, "sip:k7p2x@10.0.0.1", "live")
 		goroutines := runtime.NumGoroutine()
 		stop := flood(l, 2000)
-		for i := range 30 {
+		for i := range 10 {
 			time.Sleep(time.Second)
 			if got := live("INFO", fmt.Sprint(2+i)); got != "200" {
 				t.Fatalf("second %d: INFO in the live call %q", i, got)
@@ -99,7 +99,7 @@ func TestFlood(t *testing.T) {
 		second := call(l.socket(srv.host, "192.0.2.9:5081"), "sip:k7p2x@10.0.0.1", "second")
 		third := call(l.peer("10.0.0.5:5060"), "sip:alice@10.0.0.1", "third")
 		s := u.Stats()
-		if s.Silenced < 20_000 || s.Limited < 1000 || s.Transactions > maxTransactions/2 {
+		if s.Silenced < 6000 || s.Limited < 500 || s.Transactions > maxTransactions/2 {
 			t.Errorf("under the flood %+v", s)
 		}
 		stop()
@@ -190,15 +190,19 @@ func TestFloodOnLoopback(t *testing.T) {
 	if n := runtime.NumGoroutine(); n > before+1000 {
 		t.Errorf("%d goroutines, %d before", n, before)
 	}
-	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
 	other, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: u.Port()})
 	must(t, err)
 	defer func() { _ = other.Close() }()
-	must(t, other.SetReadDeadline(time.Now().Add(30*time.Second)))
-	_, err = other.Write(packet(9, "127.0.0.2"))
-	must(t, err)
 	buf := make([]byte, 2000)
-	n, err := other.Read(buf)
+	n := 0
+	for range 60 { // repeated, as UDP wants: the socket may be full still
+		_, err = other.Write(packet(9, "127.0.0.2"))
+		must(t, err)
+		must(t, other.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+		if n, err = other.Read(buf); err == nil {
+			break
+		}
+	}
 	if err != nil || !strings.HasPrefix(string(buf[:n]), "SIP/2.0 200") {
 		t.Errorf("another neighbour heard %q, %v", firstLine(string(buf[:n])), err)
 	}

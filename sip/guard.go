@@ -214,8 +214,14 @@ func (g *guard) takeOfAll(what string, r shield.Rate, now time.Time) bool {
 // spoke remembers where a request of ours goes, before it does.
 func (g *guard) spoke(req *sipmsg.Request, t resolve.Target) {
 	g.spoken.Note(t.Addr.Addr().Unmap(), time.Now())
-	if id := req.CallID(); id != nil {
-		g.u.dialogs.homes.note(dialogKey{id.Value(), tagOf(req.From())}, t)
+	id := req.CallID()
+	if id == nil {
+		return
+	}
+	k := dialogKey{id.Value(), tagOf(req.From())}
+	g.u.dialogs.homes.note(k, t)
+	if wanted(g.u.dialogs.find(k.callID, k.localTag)) {
+		g.u.dialogs.homes.want(k)
 	}
 }
 
@@ -320,9 +326,24 @@ func (g *guard) mayAck(in *inbound, k dialogKey, o owner) bool {
 	p, a := g.policy.Load(), in.remote.Addr().Unmap()
 	if p.Off || g.atHome(p, k, o, a) || g.u.dialogs.homes.asking(k, a) {
 		g.proven.Note(a, time.Now())
+		if wanted(o) {
+			g.u.dialogs.homes.want(k)
+		}
 		return true
 	}
 	g.spoofed.Add(1)
+	return false
+}
+
+// wanted tells dialogs that the user wants from those that others began.
+func wanted(o owner) bool {
+	switch o := o.(type) {
+	case *Call:
+		s := o.State()
+		return !o.incoming && s != Ended || s == Established
+	case *Subscription:
+		return true
+	}
 	return false
 }
 
@@ -451,33 +472,6 @@ func (g *guard) origin(p *shield.Policy, acc *Account, a netip.Addr) Origin {
 		return FromLAN
 	}
 	return FromStranger
-}
-
-// Suspect is a request that came past the account's server, yet to an address that only the server should know.
-type Suspect struct {
-	Account *Account
-	From    uri.Address // what it says of itself
-	Method  string      // INVITE, MESSAGE, SUBSCRIBE, …
-	Remote  netip.AddrPort
-}
-
-// suspect tells the application, at the rate that Admit keeps.
-func (g *guard) suspect(in *inbound) {
-	switch in.req.Method {
-	case sipmsg.INVITE, sipmsg.MESSAGE, sipmsg.SUBSCRIBE:
-	default:
-		return
-	}
-	if in.account == nil || !in.account.cfg.Register {
-		return // a user name on the LAN is no secret
-	}
-	now := time.Now()
-	if !g.take(in.remote.Addr().Unmap(), "told", shield.Rate{Burst: 2, PerSecond: 1.0 / 60}, now) ||
-		!g.takeOfAll("told", shield.Rate{Burst: 6, PerSecond: 0.1}, now) {
-		return
-	}
-	s := Suspect{Account: in.account, From: party(in.req, "From"), Method: string(in.req.Method), Remote: in.remote}
-	g.u.wg.Go(func() { g.u.cfg.Handler.Suspect(s) })
 }
 
 // refusal is the Retry-After of a 503: at random, so that those who wait do not come back together.

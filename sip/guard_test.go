@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,19 @@ func (l *lab) socket(host *netsim.Host, addr string) *peer {
 	}()
 	l.stops = append(l.stops, func() { _ = conn.Close() })
 	return p
+}
+
+// told are the suspects the application heard of, notified the NOTIFYs nobody asked for.
+func (p *phone) told() []Suspect {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.suspects)
+}
+
+func (p *phone) notified() []UnsolicitedNotify {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.notifies)
 }
 
 // outside sends a request outside any dialog.
@@ -126,8 +140,8 @@ func TestWhoMayRing(t *testing.T) {
 						t.Errorf("origin %s, want %s", got, tt.origin)
 					}
 				}
-				if got := len(u.suspects) == 1; got != tt.suspect {
-					t.Errorf("suspects %+v", u.suspects)
+				if got := len(u.told()) == 1; got != tt.suspect {
+					t.Errorf("suspects %+v", u.told())
 				}
 				s := u.Stats()
 				if tt.want == "" && (s.Silenced == 0 || s.Transactions != 0 || s.Dialogs != 0) {
@@ -162,7 +176,7 @@ func TestSilence(t *testing.T) {
 		if len(p.in) != 0 {
 			t.Errorf("%d answers, the first %s", len(p.in), (<-p.in).text)
 		}
-		if n := len(u.suspects); n < 1 || n > 6 {
+		if n := len(u.told()); n < 1 || n > 6 {
 			t.Errorf("%d suspects told", n)
 		}
 		if s := u.Stats(); s.Transactions != 0 || s.Calls != 0 {
@@ -329,12 +343,12 @@ func TestUnsolicitedNotify(t *testing.T) {
 					t.Errorf("answer %q, want %q", got, tt.want)
 				}
 				if tt.want != "200" {
-					if len(u.notifies) != 0 {
-						t.Errorf("told %+v", u.notifies)
+					if got := u.notified(); len(got) != 0 {
+						t.Errorf("told %+v", got)
 					}
 					return
 				}
-				n := u.notifies[0]
+				n := u.notified()[0]
 				if n.Account != a || n.Event != "message-summary" || n.ContentType != "application/simple-message-summary" || string(n.Body) != "Messages-Waiting: yes\r\n" {
 					t.Errorf("told %+v", n)
 				}

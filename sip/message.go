@@ -55,8 +55,8 @@ func (a *Account) Message(
 const (
 	// inboxWorkers handle messages at the same time; those of one sender share one, and so keep their order.
 	inboxWorkers = 8
-	// inboxDepth is how many messages wait for one worker; more get 503.
-	inboxDepth = 64
+	// inboxDepth is how many messages wait for one worker, half of them of neighbours; more get 503.
+	inboxDepth = 128
 	// messageTimeout ends before the sender's timer F (32 s) with room for the way back.
 	messageTimeout = 25 * time.Second
 )

@@ -29,6 +29,9 @@ type homes struct {
 	mu sync.Mutex
 	m  map[dialogKey]*home
 	at map[netip.Addr]int // how many dialogs are at an address
+	// wanted counts those that the user wants: calls of ours, calls answered, subscriptions of ours. Who merely rings,
+	// or watches us, is known no better for it.
+	wanted map[netip.Addr]int
 }
 
 // home is where one dialog is.
@@ -39,6 +42,7 @@ type home struct {
 	parked   []func(moved bool)
 	wary     time.Time // no questions before
 	fooled   bool      // once a move turned out to be none: nothing is taken on trust any more
+	wanted   bool      // counts in homes.wanted
 }
 
 // add begins to watch a dialog, remove forgets it.
@@ -46,7 +50,7 @@ func (h *homes) add(k dialogKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.m == nil {
-		h.m, h.at = map[dialogKey]*home{}, map[netip.Addr]int{}
+		h.m, h.at, h.wanted = map[dialogKey]*home{}, map[netip.Addr]int{}, map[netip.Addr]int{}
 	}
 	if h.m[k] == nil {
 		h.m[k] = &home{}
@@ -62,7 +66,7 @@ func (h *homes) remove(k dialogKey) {
 	}
 	delete(h.m, k)
 	for _, a := range p.addrs {
-		h.left(a)
+		h.left(p, a)
 	}
 	parked := p.parked
 	h.mu.Unlock()
@@ -72,9 +76,29 @@ func (h *homes) remove(k dialogKey) {
 }
 
 // left counts one dialog less at an address; h.mu is held.
-func (h *homes) left(a netip.Addr) {
+func (h *homes) left(p *home, a netip.Addr) {
 	if h.at[a]--; h.at[a] <= 0 {
 		delete(h.at, a)
+	}
+	if !p.wanted {
+		return
+	}
+	if h.wanted[a]--; h.wanted[a] <= 0 {
+		delete(h.wanted, a)
+	}
+}
+
+// want says that the user wants a dialog.
+func (h *homes) want(k dialogKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.m[k]
+	if p == nil || p.wanted {
+		return
+	}
+	p.wanted = true
+	for _, a := range p.addrs {
+		h.wanted[a]++
 	}
 }
 
@@ -95,17 +119,22 @@ func (h *homes) settle(p *home, t resolve.Target) {
 		p.addrs = slices.Delete(p.addrs, i, i+1)
 	} else {
 		h.at[a]++
+		if p.wanted {
+			h.wanted[a]++
+		}
 	}
 	p.addrs = slices.Insert(p.addrs, 0, a)
 	for len(p.addrs) > maxPlaces {
-		h.left(p.addrs[maxPlaces])
+		h.left(p, p.addrs[maxPlaces])
 		p.addrs = p.addrs[:maxPlaces]
 	}
 }
 
-// has tells whether any dialog is at an address.
+// has tells whether any dialog that the user wants is at an address.
 func (h *homes) has(a netip.Addr) bool {
-	return h.count(a) > 0
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.wanted[a] > 0
 }
 
 // count is the number of dialogs at an address.

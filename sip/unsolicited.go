@@ -2,7 +2,11 @@ package sip
 
 import (
 	"net/netip"
+	"time"
 
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/peregrine-softphone/peregrine/sip/shield"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -46,4 +50,31 @@ func (c *Call) Origin() Origin {
 		return FromTrusted
 	}
 	return c.in.origin
+}
+
+// Suspect is a request that came past the account's server, yet to an address that only the server should know.
+type Suspect struct {
+	Account *Account
+	From    uri.Address // what it says of itself
+	Method  string      // INVITE, MESSAGE, SUBSCRIBE, …
+	Remote  netip.AddrPort
+}
+
+// suspect tells the application, at the rate that Admit keeps.
+func (g *guard) suspect(in *inbound) {
+	switch in.req.Method {
+	case sipmsg.INVITE, sipmsg.MESSAGE, sipmsg.SUBSCRIBE:
+	default:
+		return
+	}
+	if in.account == nil || !in.account.cfg.Register {
+		return // a user name on the LAN is no secret
+	}
+	now := time.Now()
+	if !g.take(in.remote.Addr().Unmap(), "told", shield.Rate{Burst: 2, PerSecond: 1.0 / 60}, now) ||
+		!g.takeOfAll("told", shield.Rate{Burst: 6, PerSecond: 0.1}, now) {
+		return
+	}
+	s := Suspect{Account: in.account, From: party(in.req, "From"), Method: string(in.req.Method), Remote: in.remote}
+	g.u.wg.Go(func() { g.u.cfg.Handler.Suspect(s) })
 }
