@@ -322,7 +322,7 @@ func fragStatus(body []byte) (code int, reason string) {
 
 // watch gives a referral up that nobody speaks of any more, and forgets it when no NOTIFY is due:
 // 64*T1 for the first NOTIFY (RFC 6665 4.1.2.4, timer N), the ring time of a call and as much again for the outcome,
-// 64*T1 after a BYE for what was on its way.
+// 64*T1 after a BYE for what was on its way, if the peer has not begun to report.
 func (r *Referral) watch() {
 	c := r.call
 	defer c.forget(r)
@@ -341,13 +341,15 @@ func (r *Referral) watch() {
 				return
 			case state.over():
 				timer.Reset(timerN) // the peer may still say "terminated"
-			case state == referTrying && !trying && ended != nil:
+			case state == referTrying && !trying:
 				trying, why = true, ErrNoAnswer
 				timer.Reset(c.ua.cfg.RingTime + timerN)
 			}
 		case <-ended:
 			ended = nil
-			timer.Reset(timerN)
+			if !trying {
+				timer.Reset(timerN)
+			}
 		case <-timer.C:
 			r.happen(referTimeout, 0, "", fmt.Errorf("%w: %w", ErrOutcomeUnknown, why))
 			return

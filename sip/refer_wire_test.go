@@ -130,6 +130,13 @@ func TestOutcome(t *testing.T) {
 			time.Sleep(time.Second)
 			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
 		}, nil, 200, time.Second, 2 * time.Second},
+		{"BYE while it rings, success a minute later", func(s *scripted) {
+			s.notify("refer", "active", "SIP/2.0 180 Ringing\r\n")
+			s.p.next("SIP/2.0 200")
+			s.send("BYE", "")
+			time.Sleep(time.Minute)
+			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
+		}, nil, 200, time.Minute, time.Minute + time.Second},
 		{"success, then BYE", func(s *scripted) {
 			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
 			s.send("BYE", "")
