@@ -30,7 +30,7 @@ func (a *Account) Invite(ctx context.Context, to uri.URI, m MediaSession, o Call
 		return nil, errors.New("invite: a target and a media session are needed")
 	}
 	c := a.ua.newCall(a, a.outgoing(to), Calling)
-	c.media, c.options, c.observer = m, o, o.Observer
+	c.media, c.options, c.observer = &oneAtATime{session: m}, o, o.Observer
 	if err := a.ua.admit(c); err != nil {
 		return nil, fmt.Errorf("invite %s: %w", to, err)
 	}

@@ -120,7 +120,8 @@ func (c *Call) Ring(context.Context) error {
 }
 
 // EarlyMedia sends 183 with a session description, so that the caller hears us before we answer, such as an
-// announcement; Answer must be given the same media session. It goes reliably when the caller can (RFC 3262 5).
+// announcement; Answer must be given the same media session. It goes reliably when the caller can (RFC 3262 5), and
+// then waits for the PRACK of a 180 before it.
 // A caller that wants our offer and cannot take it reliably hears nothing: that is no error. A media session that
 // cannot agree refuses the call with 488, and the error wraps ErrMedia.
 func (c *Call) EarlyMedia(ctx context.Context, m MediaSession) error {
@@ -135,7 +136,7 @@ func (c *Call) EarlyMedia(ctx context.Context, m MediaSession) error {
 	c.mu.Lock()
 	busy := c.media != nil
 	if !busy {
-		c.media = m
+		c.media = &oneAtATime{session: m}
 	}
 	c.mu.Unlock()
 	if busy {
@@ -148,13 +149,6 @@ func (c *Call) EarlyMedia(ctx context.Context, m MediaSession) error {
 	}
 	c.mu.Lock()
 	c.earlyBody = body
-	switch {
-	case len(req.Body()) == 0:
-		c.offers.Step(session.Ask)
-	case reliable:
-		c.offers.Step(session.Answer)
-		c.open = false
-	}
 	c.mu.Unlock()
 	return c.alert(183, body)
 }
@@ -210,7 +204,7 @@ func (c *Call) finalBody(ctx context.Context, m MediaSession) ([]byte, error) {
 	c.mu.Lock()
 	early := c.earlyBody
 	if c.media == nil {
-		c.media = m
+		c.media = &oneAtATime{session: m}
 	}
 	c.mu.Unlock()
 	if early != nil {
@@ -267,7 +261,7 @@ func (c *Call) counter(ctx context.Context, req *sipmsg.Request) ([]byte, error)
 
 // sessionResponse builds the 200 to an INVITE or UPDATE.
 func (c *Call) sessionResponse(in *inbound, body []byte) *sipmsg.Response {
-	extra := append(c.dialogHeaders(in), sessionExpires(in.req)...)
+	extra := append(c.dialogHeaders(in), c.agreeInterval(in.req)...)
 	if len(body) > 0 {
 		extra = append(extra, Header{"Content-Type", sdpType})
 	}

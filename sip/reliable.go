@@ -46,28 +46,57 @@ func (c *Call) alert(code int, body []byte) error {
 	if insists && body == nil && c.opened() && len(req.Body()) == 0 {
 		return nil // RFC 3261 13.2.1: the first reliable one must have the offer, so this phone rings unheard
 	}
-	settled, rseq := c.nextProvisional(body != nil, len(req.Body()) == 0)
+	settled, rseq, err := c.awaitProvisional(body != nil)
 	if settled == nil {
-		return nil // one is on its way, and says that it rings too
+		return err
 	}
 	res := c.in.tx.response(code, "", body,
 		append(extra, Header{"Require", reliableTag}, Header{"RSeq", strconv.FormatUint(uint64(rseq), 10)})...)
-	err := c.in.tx.send(res)
+	err = c.in.tx.send(res)
 	c.background(&c.wg, func() { c.repeatProvisional(res, settled) })
 	return err
 }
 
-// nextProvisional numbers a reliable provisional response; nil: it may not go out now.
-func (c *Call) nextProvisional(sdp, asks bool) (settled chan struct{}, rseq uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := &c.provisional
+// awaitProvisional lets a reliable provisional response out when no other one is outstanding. One without a session
+// description need not wait, since what is on its way says that it rings too: nil and no error.
+func (c *Call) awaitProvisional(sdp bool) (settled chan struct{}, rseq uint32, err error) {
 	event := session.SendPlain
 	if sdp {
 		event = session.SendSDP
 	}
-	if p.machine.Step(event) != session.Transmit {
-		return nil, 0
+	for {
+		c.mu.Lock()
+		do, outstanding := c.provisional.machine.Step(event), c.provisional.settled
+		if do == session.Transmit {
+			settled, rseq = c.nextProvisional(sdp)
+		}
+		c.mu.Unlock()
+		switch {
+		case do == session.Transmit, do == session.Hold && !sdp:
+			return settled, rseq, nil
+		case do != session.Hold:
+			return nil, 0, fmt.Errorf("provisional response: %w", ErrState)
+		}
+		select {
+		case <-outstanding:
+		case <-c.done:
+			return nil, 0, ErrEnded
+		case <-c.ua.life.Done():
+			return nil, 0, ErrClosed
+		}
+	}
+}
+
+// nextProvisional numbers a reliable provisional response, and notes what it does to offer and answer. c.mu is held.
+func (c *Call) nextProvisional(sdp bool) (settled chan struct{}, rseq uint32) {
+	p := &c.provisional
+	asks := len(c.in.req.Body()) == 0
+	switch {
+	case sdp && asks:
+		c.offers.Step(session.Ask)
+	case sdp:
+		c.offers.Step(session.Answer)
+		c.open = false
 	}
 	if p.rseq == 0 {
 		p.rseq = rand.Uint32N(1<<31-1) + 1 //nolint:gosec // RFC 3262 3: at random from 1 to 2**31-1, no secret

@@ -334,6 +334,37 @@ func TestEarlyMediaAsCallee(t *testing.T) {
 	})
 }
 
+// An early description waits for the PRACK of a 180 that is on its way.
+func TestEarlyMediaAfterReliableRinging(t *testing.T) {
+	bubble(t, ms, func(t *testing.T, l *lab) {
+		c := ringFrom(t, l, "v=0\r\no=bob\r\n", "Require: 100rel")
+		must(t, c.call().Ring(t.Context()))
+		_, rseq := c.early(t, "180")
+		sent := make(chan error, 1)
+		go func() { sent <- c.call().EarlyMedia(t.Context(), c.media) }()
+		c.p.nothing(t, 100*ms)
+		c.request("2", "PRACK", "p", "", "RAck: "+rseq+" 1 INVITE")
+		c.p.next("SIP/2.0 200")
+		m, second := c.early(t, "183")
+		if got := sdpName([]byte(m.body())); got != "alice answer to bob" || second != next(t, rseq) {
+			t.Errorf("183 with %q, RSeq %s", got, second)
+		}
+		must(t, <-sent)
+		wantErr(t, c.call().EarlyMedia(t.Context(), c.media), ErrState)
+		c.request("3", "PRACK", "q", "v=0\r\no=bob more\r\n", "RAck: "+second+" 1 INVITE") // with an offer of its own
+		if got := sdpName([]byte(c.p.next("SIP/2.0 200").body())); got != "alice answer to bob more" {
+			t.Errorf("PRACK answered with %q", got)
+		}
+		must(t, c.call().Answer(t.Context(), c.media))
+		if m := c.p.next("SIP/2.0 200"); m.body() != "" {
+			t.Errorf("200 with %q", m.body())
+		}
+		c.request("1", "ACK", "a", "")
+		c.request("4", "BYE", "b", "")
+		c.p.next("SIP/2.0 200")
+	})
+}
+
 func TestEarlyMediaUnreliably(t *testing.T) {
 	bubble(t, ms, func(t *testing.T, l *lab) {
 		c := ringFrom(t, l, "v=0\r\no=bob\r\n")

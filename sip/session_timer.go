@@ -103,6 +103,25 @@ func sessionExpires(req *sipmsg.Request) []Header {
 	return []Header{{"Session-Expires", secondsText(interval) + ";refresher=" + refresher}, {"Require", timerTag}}
 }
 
+// agreeInterval is sessionExpires for a request inside a call: one that does not mention a timer which runs, from a peer
+// that knows timers, has only forgotten to (RFC 4028 9 lets us put in our own).
+func (c *Call) agreeInterval(req *sipmsg.Request) []Header {
+	if hs := sessionExpires(req); hs != nil || !hasTag(req, timerTag, "Supported", "k") {
+		return hs
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	refresher := "uas"
+	switch c.timer.machine.State() {
+	case session.Off, session.Finished:
+		return nil
+	case session.TheirTurn:
+		refresher = "uac"
+	case session.OurTurn, session.Refreshing, session.Retrying:
+	}
+	return []Header{{"Session-Expires", secondsText(c.timer.interval) + ";refresher=" + refresher}, {"Require", timerTag}}
+}
+
 // startSessionTimer obeys the Session-Expires of a 2xx to INVITE or UPDATE, or its absence. server tells that the 2xx
 // is ours.
 func (c *Call) startSessionTimer(res *sipmsg.Response, server bool) {

@@ -216,6 +216,9 @@ func TestRefresherStays(t *testing.T) {
 		if got := inside("UPDATE", "u3", "3", "Session-Expires: 90;refresher=uas"); got.field("Session-Expires") != "90;refresher=uas" {
 			t.Errorf("handed over: %s", got.text)
 		}
+		if got := inside("UPDATE", "u4", "4", "Subject: forgetful"); got.field("Session-Expires") != "90;refresher=uas" {
+			t.Errorf("not mentioned: %s", got.text)
+		}
 		start := time.Now()
 		m := d.p.next("UPDATE")
 		if got := time.Since(start).Round(time.Second); got != 45*time.Second {
