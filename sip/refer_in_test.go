@@ -173,14 +173,14 @@ func TestReportsMeetAnotherRequest(t *testing.T) {
 func TestReportsEnd(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {
 		r := newTrio(t, l)
-		var asked *ReferRequest
-		r.bob.onRefer = func(q *ReferRequest) { asked = q; must(t, q.Accept(t.Context())) }
+		requests := make(chan *ReferRequest, 1)
+		r.bob.onRefer = func(q *ReferRequest) { must(t, q.Accept(t.Context())); requests <- q }
 		ref, err := r.call.Refer(t.Context(), carolURI(), ReferOptions{})
 		must(t, err)
 		start := time.Now()
 		<-ref.Done()
 		wantErr(t, ref.Err(), ErrOutcomeUnknown)
-		<-asked.Done()
+		<-(<-requests).Done()
 		if took := time.Since(start); took > defaultRingTime+2*timerN {
 			t.Errorf("took %v", took)
 		}

@@ -221,8 +221,8 @@ func TestConsent(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, 10*ms, func(t *testing.T, l *lab) {
 				r := newTrio(t, l)
-				var asked *ReferRequest
-				r.bob.onRefer = func(q *ReferRequest) { asked = q; test.say(t, q) }
+				requests := make(chan *ReferRequest, 1)
+				r.bob.onRefer = func(q *ReferRequest) { requests <- q; test.say(t, q) }
 				start := time.Now()
 				_, err := r.call.Refer(t.Context(), carolURI(), ReferOptions{})
 				wantCode(t, err, test.code)
@@ -230,6 +230,7 @@ func TestConsent(t *testing.T) {
 					t.Errorf("took %v, want %v", took, test.took)
 				}
 				time.Sleep(time.Second)
+				asked := <-requests
 				if !isDone(asked.Done()) {
 					t.Error("the request is not over")
 				}
@@ -248,8 +249,8 @@ func TestConsent(t *testing.T) {
 func TestHangupDuringConsent(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {
 		r := newTrio(t, l)
-		var asked *ReferRequest
-		r.bob.onRefer = func(q *ReferRequest) { asked = q }
+		requests := make(chan *ReferRequest, 1)
+		r.bob.onRefer = func(q *ReferRequest) { requests <- q }
 		outcome := make(chan error, 1)
 		go func() {
 			_, err := r.call.Refer(t.Context(), carolURI(), ReferOptions{})
@@ -258,6 +259,7 @@ func TestHangupDuringConsent(t *testing.T) {
 		time.Sleep(time.Second)
 		must(t, r.call.Hangup(t.Context()))
 		wantCode(t, <-outcome, 487)
+		asked := <-requests
 		wantErr(t, asked.Accept(t.Context()), ErrState)
 		idle(t, r.alice, r.bob, r.carol)
 	})
