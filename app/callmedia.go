@@ -212,6 +212,9 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	st := e.conferLocked(c, c.media.Stats())
 	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
+	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
+		c.heardAt = time.Now()
+	}
 	c.rec.Quality = quality(st)
 	c.rec.HandOffs = handOffs(c.moves, st.HandOffs)
 	if !c.rec.AnsweredAt.IsZero() {
@@ -231,6 +234,21 @@ func (e *Engine) refreshMediaLocked(c *call) {
 		e.emitCallLocked(c)
 		e.callsChangedLocked()
 	}
+}
+
+// soundFresh is for how long after a packet the sound of a call counts as flowing: codecs that send nothing in silence
+// still send comfort noise or RTCP within it.
+const soundFresh = 5 * time.Second
+
+// stillSounds is asked before a call is ended because its session was not refreshed: while sound comes, it stays.
+func (e *Engine) stillSounds(s *sip.Call) bool {
+	c := e.callOf(s)
+	if c == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return c.live() && !c.heardAt.IsZero() && time.Since(c.heardAt) < soundFresh
 }
 
 // noteDevicesLocked turns trouble with microphone or speaker into a sentence. The caller holds e.mu.

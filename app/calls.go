@@ -35,6 +35,7 @@ type call struct {
 	moves   []*moveRecord      // hand-offs, by the mover
 	known   callWays           // what the mover was last told
 	missed  bool               // it came in and nobody took it
+	heardAt time.Time          // when a packet of sound was last seen to have come
 	// successor has taken its place (RFC 3891).
 	successor *call
 }
@@ -181,6 +182,12 @@ func (e *Engine) endSentence(c *call, cause sip.EndCause) *UserError {
 	case sip.EndedElsewhere:
 		return userErrorf("You answered on another device.")
 	case sip.EndedNoAnswer:
+		if !c.rec.AnsweredAt.IsZero() { // its session lapsed
+			break
+		}
+		if c.rec.Incoming {
+			return userErrorf("You missed this call.")
+		}
 		return userErrorf("%s did not answer.", who)
 	case sip.EndedRefused, sip.EndedFailed:
 		if cause.Err != nil {

@@ -41,6 +41,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		Logger: e.log, Network: e.cfg.Network, Resolver: e.cfg.Resolver, Port: e.port(ctx),
 		UserAgent: "Peregrine/" + e.cfg.Version, EventPackages: eventPackages(),
 		MessageTypes: []string{im.AcceptedTypes}, Handler: sipHandler{e}, Shield: e.policy(),
+		KeepCall: e.stillSounds,
 	})
 	if err != nil {
 		return problem(err, "The SIP part could not be set up.")
