@@ -59,10 +59,11 @@ func (f *field) append(out []byte) []byte {
 }
 
 func (f *field) appendElement(out []byte, name string, one []byte) []byte {
-	write := func(b []byte) []byte { return append(b, one...) } // the "*" of a Contact
+	write := func(b []byte) []byte { return append(b, one...) } // the "*" of a Contact, and what is only noted
 	if v, ok := parseVia(one); f.id == hVia && ok {
 		write = v.append
-	} else if a, ok := parseAddress(one, true); ok && string(one) != "*" {
+	} else if ok, _ := checkElement(one); ok {
+		a, _ := parseAddress(one, true)
 		write = a.append
 	}
 	return appendLine(out, name, write)

@@ -57,6 +57,7 @@ func (m *message) badList(h header) bool {
 	if m.count[h] == 0 {
 		return false
 	}
+	bad := false
 	for i := range m.fields {
 		if m.fields[i].id != h {
 			continue
@@ -65,18 +66,22 @@ func (m *message) badList(h header) bool {
 			var one []byte
 			one, rest, more = element(rest)
 			m.elements++
-			a, ok := parseAddress(one, true)
-			if !ok || !validURI(a.uri) {
-				return true
-			}
-			fine, tidy := checkParams(a.params)
-			m.untidy = m.untidy || !tidy || !a.tidy || more
-			if !fine {
-				return true
-			}
+			ok, tidy := checkElement(one)
+			bad = bad || !ok
+			m.untidy = m.untidy || ok && !tidy || more
 		}
 	}
-	return false
+	return bad
+}
+
+// checkElement tells whether an element of a list is an address, and in canonical form.
+func checkElement(one []byte) (ok, tidy bool) {
+	a, ok := parseAddress(one, true)
+	if !ok || !validURI(a.uri) {
+		return false, false
+	}
+	ok, tidy = checkParams(a.params)
+	return ok, tidy && a.tidy
 }
 
 // badContact takes the lone "*" of a REGISTER too (RFC 3261 10.2.2).

@@ -120,6 +120,8 @@ func TestCheck(t *testing.T) {
 		{"accepts only text", but("Supported", "Accept: text/plain, text/html\r\nSupported"), "406 Not Acceptable"},
 		{"accepts anything", but("Supported", "Accept: text/plain;q=0.1, */*\r\nSupported"), ""},
 		{"response with two Vias", strings.Replace(ok200, "From", "Via: SIP/2.0/UDP x;branch=z9hG4bK2\r\nFrom", 1), "drop"},
+		{"response with strange contacts", strings.Replace(ok200, "CSeq", "m: <sip:a>, <<>;;, \r\nx: soon\r\nCSeq", 1), ""},
+		{"response with a strange route", strings.Replace(ok200, "CSeq", "Record-Route: <sip:a>;;;x\r\nCSeq", 1), "drop"},
 		{"response without To", strings.Replace(ok200, "To:", "Tu:", 1), "drop"},
 		{"status 99", strings.Replace(ok200, "200", "099", 1), "drop"},
 		{"status 700", strings.Replace(ok200, "200", "700", 1), "drop"},
@@ -216,6 +218,15 @@ func TestCleanIsNotCopied(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { Check(raw) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+// A list in a response is split around what is no address.
+func TestStrangeContacts(t *testing.T) {
+	raw := strings.Replace(ok200, "CSeq", "m: <<>;;a=b,sip:c;expires=60 ;d,,\"x\r\nCSeq", 1)
+	want := strings.Replace(ok200, "CSeq", "Contact: <<>;;a=b\r\nContact: <sip:c>;expires=60;d\r\nContact: \r\nContact: \"x\r\nCSeq", 1)
+	if v := Check([]byte(raw)); string(v.Message) != want {
+		t.Errorf("%q, want %q (%s)", v.Message, want, v.Reason)
 	}
 }
 
