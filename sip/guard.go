@@ -129,15 +129,7 @@ func (g *guard) standing(p *shield.Policy, a netip.Addr) standing {
 func (g *guard) local(a netip.Addr) bool { return shield.Neighbour(a) || g.onLink.has(a, time.Now()) }
 
 // fromServer tells whether an address is one of the account's own servers.
-func (a *Account) fromServer(addr netip.Addr) bool {
-	if !a.cfg.Register {
-		return false
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, own := a.servers[addr]
-	return own
-}
+func (a *Account) fromServer(addr netip.Addr) bool { return a.cfg.Register && a.IsServer(addr) }
 
 // Admit decides about a packet, or about a whole message of a stream, before it is parsed. False: drop it, and close
 // the stream it came by.

@@ -303,3 +303,36 @@ func TestStolenSubscription(t *testing.T) {
 		_ = s.Close(t.Context())
 	})
 }
+
+// Behind a route set it is the proxy that speaks: another address of its name may, any other address may not, and the
+// peer is not asked.
+func TestRoutedDialog(t *testing.T) {
+	for from, want := range map[string]EndReason{"10.0.0.10:5060": EndedByPeer, "10.0.0.66:5060": NotEnded} {
+		bubble(t, ms, func(t *testing.T, l *lab) {
+			u := l.phone("10.0.0.1", nil)
+			u.lan("alice")
+			u.onCall = func(c *Call) { must(t, c.Answer(t.Context(), &talk{name: "alice"})) }
+			l.names["edge.test"] = append(at("udp", "10.0.0.9:5060"), at("udp", "10.0.0.10:5060")...)
+			p := l.peer("10.0.0.9:5060")
+			p.outside("INVITE", "sip:alice@10.0.0.1", "r", "Record-Route: <sip:edge.test;lr>")
+			to := "To: " + p.await("SIP/2.0 200").field("To")
+			names := []string{"From: <sip:x@10.0.0.9:5060>;tag=r", to, "Call-ID: r"}
+			p.request("10.0.0.1:5060", "ACK sip:alice@10.0.0.1", "a", "", append(names, "CSeq: 1 ACK")...)
+			q := l.peer(from)
+			q.request("10.0.0.1:5060", "BYE sip:alice@10.0.0.1", "b", "", append(names, "CSeq: 2 BYE")...)
+			time.Sleep(5 * time.Second)
+			if got := u.call(0).EndCause().Reason; got != want {
+				t.Errorf("BYE from %s: %v, want %v", from, got, want)
+			}
+			for len(p.in) > 0 {
+				if m := <-p.in; strings.HasPrefix(m.text, "OPTIONS") {
+					t.Error("the proxy was asked")
+				}
+			}
+			if want == NotEnded {
+				p.request("10.0.0.1:5060", "BYE sip:alice@10.0.0.1", "c", "", append(names, "CSeq: 3 BYE")...)
+				p.await("SIP/2.0 200")
+			}
+		})
+	}
+}

@@ -372,7 +372,7 @@ func (u *UA) Stats() Stats {
 	tp := u.tp.Counters()
 	return Stats{
 		Junk: tp.Junk, Dropped: u.dropped.Load(), Oversized: tp.Oversized,
-		Spoofed: u.tx.spoofed.Load(),
+		Spoofed: u.tx.spoofed.Load() + u.guard.spoofed.Load(),
 		Dialogs: u.dialogs.size(), Calls: calls, Transactions: clients + servers,
 		Silenced: u.guard.silenced.Load(), Limited: u.guard.limited.Load(),
 	}
