@@ -40,13 +40,13 @@ var tortures4475 = []torture{
 	{"dblreq", "3.1.1.8", "the REGISTER is taken; what follows it in the datagram is no request of its own", "405", "we are no registrar"},
 	{"semiuri", "3.1.1.9", "well-formed: the semicolon belongs to the user", "200", ""},
 	{"transports", "3.1.1.10", "well-formed: unknown transports in the Vias of others", "200", ""},
-	{"mpart01", "3.1.1.11", "well-formed: multipart body with binary parts; who cannot read it says so", "415", "the message window shows text; the shared chat code reads no multipart"},
+	{"mpart01", "3.1.1.11", "well-formed: multipart body with binary parts; who cannot read it says so", "415", "chats are text, plain or in CPIM"},
 	{"unreason", "3.1.1.12", "well-formed 200: reason phrase in UTF-8", "taken: Established", ""},
 	{"noreason", "3.1.1.13", "well-formed 100: no reason phrase", "taken: Calling, no more repeats", ""},
 	{"badinv01", "3.1.2.1", "400", "400", ""},
 	{"clerr", "3.1.2.2", "400: the body is shorter than Content-Length", "400", ""},
 	{"ncl", "3.1.2.3", "400: negative Content-Length; over a stream close it", "400", ""},
-	{"scalar02", "3.1.2.4", "400: CSeq does not fit; overlarge Expires count as the largest", "400", ""},
+	{"scalar02", "3.1.2.4", "400: CSeq does not fit; overlarge expiries alone would count as the default", "400", ""},
 	{"scalarlg", "3.1.2.5", "the response is dropped", "dropped: Calling", ""},
 	{"quotbal", "3.1.2.6", "400: a quote is missing", "400", ""},
 	{"ltgtruri", "3.1.2.7", "400; may be repaired", "400", "who sends this finds out"},
@@ -55,7 +55,7 @@ var tortures4475 = []torture{
 	{"trws", "3.1.2.10", "400; may be repaired", "400", "as above"},
 	{"escruri", "3.1.2.11", "400; the headers in the Request-URI may be ignored, never obeyed", "400", ""},
 	{"baddate", "3.1.2.12", "400; the Date may be ignored by who does not need it", "100 180 200", "a call is worth more than its Date, which is taken away before anything reads it"},
-	{"regbadct", "3.1.2.13", "400: brackets are missing", "400", ""},
+	{"regbadct", "3.1.2.13", "400: brackets are missing; they may be inferred", "400", ""},
 	{"badaspec", "3.1.2.14", "400; may be repaired", "400", ""},
 	{"baddn", "3.1.2.15", "400; the missing quotes may be inferred", "200", "\"Doe, John\" without quotes is what many exchanges send; From and To are no lists, so there is no doubt"},
 	{"badvers", "3.1.2.16", "505", "505", ""},
@@ -141,8 +141,8 @@ The table is made by ` + "`go test ./sip -run TestTorture -update`" + `, which a
 ## How
 
 Package ` + "`sip/syntax`" + ` judges every message before it is parsed: a table of rules, each with its section of an RFC. A request that breaks a rule gets a
-stateless answer that says which (RFC 3261 8.2.7, at most 20 a second); a response, an ACK, or what has no Via is dropped and counted. What passes
-is brought into one form before sipgo reads it, so that no two parsers can see two messages in it: folded lines joined, compact names made long,
+stateless answer that says which (RFC 3261 8.2.7, at most 20 a second); a response, an ACK, or what has no Via is dropped and counted. Of a
+response only what a dialog needs is held against them: the strange Contact of another phone must not cost a registration. What passes is brought into one form before sipgo reads it, so that no two parsers can see two messages in it: folded lines joined, compact names made long,
 one element of Via, Contact and Route a line, no white space around separators. URIs, quoted strings, tags, Call-ID and body stay byte for byte. A
 message that has this form already, as nearly all have, is neither copied nor allocated for.
 
