@@ -173,8 +173,8 @@ func (e *Engine) mayWatchLamp(from uri.URI) presence.Decision {
 // and host, because on a LAN the port of a From differs from the one in the list. The caller holds e.mu.
 func (e *Engine) personLocked(who uri.URI) (found person, ok bool) {
 	who = who.AOR()
-	if p, ok := e.people[who.String()]; ok {
-		return p, true
+	if found, ok = e.people[who.String()]; ok {
+		return found, true
 	}
 	who.Port = 0
 	for _, p := range e.people {
@@ -224,8 +224,8 @@ func (e *Engine) showLampLocked() {
 	e.lamps.notifier.Set(now)
 }
 
-// ownLampLocked reduces our calls: one that rings here rings; any other is busy, also while we call somebody. The caller
-// holds e.mu.
+// ownLampLocked reduces our calls: one that rings here rings; any other is busy, also while we call somebody. The
+// caller holds e.mu.
 func (e *Engine) ownLampLocked() dialoginfo.Lamp {
 	lamp := dialoginfo.Idle
 	for _, c := range e.calls {
@@ -240,8 +240,8 @@ func (e *Engine) ownLampLocked() dialoginfo.Lamp {
 	return lamp
 }
 
-// SetLamp says whether the user watches the busy lamp of a buddy, and whether that one may see the user's. It is kept in
-// the buddy list.
+// SetLamp says whether the user watches the busy lamp of a buddy, and whether that one may see the user's. It is kept
+// in the buddy list.
 func (e *Engine) SetLamp(ctx context.Context, address string, watch, share bool) error {
 	to, err := e.peerOf(address)
 	if err != nil {

@@ -209,7 +209,10 @@ func (a *Notifier[S]) Handle(ctx context.Context, in Incoming) {
 
 func (a *Notifier[S]) accept(ctx context.Context, in Incoming, decision Decision) {
 	expires := min(in.Expires(), maxGranted)
-	w := &watcher[S]{offer: &a.offer, in: in, from: in.From(), entity: in.To().URI, since: time.Now(), decision: decision, force: true}
+	w := &watcher[S]{
+		offer: &a.offer, in: in, from: in.From(), entity: in.To().URI, since: time.Now(), decision: decision,
+		force: true,
+	}
 	if expires <= 0 {
 		// RFC 6665 4.4.3: a fetch is a subscription that ends with its first NOTIFY.
 		w.ending, w.endReason = true, ReasonTimeout

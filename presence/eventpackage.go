@@ -110,9 +110,10 @@ func presencePackage() Package[State] {
 				return Absent
 			case Unknown:
 				return Unclear
-			default:
+			case Online, Away, Busy, OnThePhone, Lunch:
 				return Clear
 			}
+			return Clear
 		},
 		Same:      State.same,
 		NewReader: func() func(Notification, time.Time) Reading[State] { return readPresence },

@@ -286,7 +286,8 @@ func (w *Follower[S]) subscribe(ctx context.Context, b *buddy[S], gen uint64, ta
 		if n.State != SubPending && len(n.Body) > 0 {
 			ev.reading = read(n, time.Now())
 			if err := ev.reading.Err; err != nil {
-				w.log.InfoContext(ctx, "document not understood", "event", w.pkg.Event, "peer", target.String(), "error", err)
+				w.log.InfoContext(ctx, "document not understood",
+					"event", w.pkg.Event, "peer", target.String(), "error", err)
 			}
 		}
 		w.happened(b, gen, ev)

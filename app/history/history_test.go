@@ -200,8 +200,10 @@ func TestDamaged(t *testing.T) {
 		{"something else", head + `{"msg":{"id":"1"}}` + "\n" + one(2), "P2", 1, `{"msg":{"id":"1"}}` + "\n"},
 		{"call without a time", head + `{"call":{"peer":"sip:x"}}` + "\n", "", 1, `{"call":{"peer":"sip:x"}}` + "\n"},
 		{"empty file", "", "", 0, ""},
-		{"endless line", head + one(1) + strings.Repeat("a", 3*maxLine) + "\n" + one(2), "P2 P1", 1,
-			strings.Repeat("a", maxLine) + "\n"},
+		{
+			"endless line", head + one(1) + strings.Repeat("a", 3*maxLine) + "\n" + one(2), "P2 P1", 1,
+			strings.Repeat("a", maxLine) + "\n",
+		},
 		{"more than is kept", head + strings.Repeat("junk\n", maxAside) + one(2), "P2", maxAside, ""},
 	}
 	for _, tt := range tests {

@@ -76,8 +76,9 @@ func (j *journal) read(visit func(record)) (found damage, err error) {
 	defer func() { _ = f.Close() }() // only read
 	in := bufio.NewReaderSize(f, 64<<10)
 	for {
-		line, length, err := nextLine(in)
-		if errors.Is(err, io.EOF) {
+		var line []byte
+		var length int64
+		if line, length, err = nextLine(in); errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

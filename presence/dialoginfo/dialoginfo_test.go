@@ -257,7 +257,7 @@ func document(t testing.TB, s string) *Document {
 		}
 		d.Versioned = true
 	}
-	for _, word := range strings.Fields(rest) {
+	for word := range strings.FieldsSeq(rest) {
 		id, state, _ := strings.Cut(word, "=")
 		d.Dialogs = append(d.Dialogs, Dialog{ID: id, State: State(state)})
 	}
@@ -318,9 +318,11 @@ func TestPlain(t *testing.T) {
 // TestEncodeAll: what is given is written, and read back the same.
 func TestEncodeAll(t *testing.T) {
 	want := &Document{Entity: "sip:alice@info.test", Version: 7, Versioned: true, Partial: true, Dialogs: []Dialog{
-		{ID: "1", CallID: "c<&>\"'", LocalTag: "l", RemoteTag: "r", Direction: Initiator, State: Early,
+		{
+			ID: "1", CallID: "c<&>\"'", LocalTag: "l", RemoteTag: "r", Direction: Initiator, State: Early,
 			Local:  Party{Identity: "sip:alice@info.test", Display: "Älice", Target: "sip:alice@192.0.2.1"},
-			Remote: Party{Target: "sip:bob@192.0.2.2"}},
+			Remote: Party{Target: "sip:bob@192.0.2.2"},
+		},
 		{ID: "2", State: Terminated},
 	}}
 	if got := decode(t, string(Encode(want))); !reflect.DeepEqual(got, want) {

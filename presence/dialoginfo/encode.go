@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Plain is the full document that tells a lamp and nothing else: neither who the other party is, nor who called, nor how
-// many calls there are, nor anything by which the real call could be named (RFC 4235 6: all of that is sensitive, and
-// Call-ID with tags would let a watcher pick the call up or forge requests in it). id names the one dialog it holds; it
-// should be random and change from call to call. An idle line is a dialog that has terminated rather than no dialog,
-// because there are phones whose lamp stays on otherwise.
+// Plain is the full document that tells a lamp and nothing else: neither who the other party is, nor who called, nor
+// how many calls there are, nor anything by which the real call could be named (RFC 4235 6: all of that is sensitive,
+// and Call-ID with tags would let a watcher pick the call up or forge requests in it). id names the one dialog it
+// holds; it should be random and change from call to call. An idle line is a dialog that has terminated rather than no
+// dialog, because there are phones whose lamp stays on otherwise.
 func Plain(entity string, version uint32, lamp Lamp, id string) *Document {
 	d := Dialog{ID: id, State: Terminated}
 	switch lamp {

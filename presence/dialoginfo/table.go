@@ -27,9 +27,9 @@ type Table struct {
 // notifier will send a full document.
 //
 // A full document replaces everything, whatever its version: NOTIFYs come in the order of their CSeq, and some servers
-// count versions in their own ways. For a partial one RFC 4235 4.3 holds: the next version is applied; one further on is
-// applied and something was missed; an older one is discarded, and since the notifier has begun to count anew its state
-// is asked for as well. A document without a version counts as the next one.
+// count versions in their own ways. For a partial one RFC 4235 4.3 holds: the next version is applied; one further on
+// is applied and something was missed; an older one is discarded, and since the notifier has begun to count anew its
+// state is asked for as well. A document without a version counts as the next one.
 func (t *Table) Apply(d *Document) (again bool) {
 	if !d.Partial {
 		t.dialogs = make(map[string]Dialog, len(d.Dialogs))
