@@ -141,6 +141,7 @@ func (l *Layer) Open(ctx context.Context, port int) error {
 			l.mu.Lock()
 			l.udp, l.listener, l.port = pc, ln, got
 			l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
+			l.wg.Add(1) // until Close: what is opened before Serve counts too
 			l.mu.Unlock()
 			return nil
 		}
@@ -164,10 +165,11 @@ func (l *Layer) Serve(ctx context.Context) {
 func (l *Layer) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
-	if l.end != nil {
+	if l.end != nil && !l.closed {
 		l.end()
+		l.wg.Done()
 	}
+	l.closed = true
 	if l.udp != nil {
 		_ = l.udp.Close() // what was sent is sent
 	}
