@@ -137,7 +137,7 @@ type Call struct {
 	keys     []dialogKey
 	timer    sessionTimer
 	half     *dialog  // of our INVITE: what forks branch off
-	earlies  []*early // the early dialogs of our INVITE, in the order they began
+	branches []*early // the early dialogs of our INVITE, in the order they began
 	secure   bool     // the last way to the peer was encrypted
 	// answerSDP is the early description taken, and answerTag the fork it came from.
 	answerTag string
@@ -362,7 +362,7 @@ func (c *Call) inDialog(d *dialog, method sipmsg.RequestMethod, contentType stri
 	return exchange{account: c.account, next: d.nextHop(), d: d, inDialog: true, build: func(h hop) *sipmsg.Request {
 		req := d.request(method, d.nextSeq())
 		if method == sipmsg.INVITE || method == sipmsg.UPDATE {
-			// No Allow and no more than that: the peer knows them, and a re-INVITE must fit a datagram (RFC 3261 18.1.1).
+			// No Allow: the peer has it from before, and a re-INVITE must fit a datagram (RFC 3261 18.1.1).
 			req.AppendHeader(c.account.contactHeader(h))
 			for _, x := range c.sessionHeaders(false) {
 				req.AppendHeader(sipmsg.NewHeader(x.Name, x.Value))

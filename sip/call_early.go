@@ -34,22 +34,22 @@ func (c *Call) earlyDialog(half *dialog, res *sipmsg.Response) *early {
 	tag := tagOf(res.To())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.earlies, func(e *early) bool { return e.tag == tag })
+	i := slices.IndexFunc(c.branches, func(e *early) bool { return e.tag == tag })
 	if i >= 0 {
-		c.earlies[i].d.learn(res)
-		return c.earlies[i]
+		c.branches[i].d.learn(res)
+		return c.branches[i]
 	}
-	if tag == "" || len(c.earlies) >= maxForks {
+	if tag == "" || len(c.branches) >= maxForks {
 		return nil
 	}
 	e := &early{tag: tag, d: half.fork(res)}
-	c.earlies = append(c.earlies, e)
+	c.branches = append(c.branches, e)
 	return e
 }
 
 // earlyOf gives the early dialog with a tag of the peer's, nil when there is none. c.mu is held.
 func (c *Call) earlyOf(tag string) *early {
-	for _, e := range c.earlies {
+	for _, e := range c.branches {
 		if e.tag == tag {
 			return e
 		}
@@ -170,13 +170,13 @@ func (c *Call) prune(half *dialog, res *sipmsg.Response) {
 // drop forgets an early dialog; left tells how many there are still.
 func (c *Call) drop(tag string) (left int) {
 	c.mu.Lock()
-	c.earlies = slices.DeleteFunc(c.earlies, func(e *early) bool { return e.tag == tag })
-	left = len(c.earlies)
+	c.branches = slices.DeleteFunc(c.branches, func(e *early) bool { return e.tag == tag })
+	left = len(c.branches)
 	heard := c.answerSDP != nil && c.answerTag == tag
 	var next *early
 	if heard {
 		c.answerTag, c.answerSDP = "", nil
-		for _, e := range c.earlies {
+		for _, e := range c.branches {
 			if e.sdp != nil {
 				next = e // the latest one: calls that are forwarded ring one after the other
 			}

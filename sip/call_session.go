@@ -71,7 +71,8 @@ func (c *Call) dialogOf(tag string) (CallState, *dialog) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := c.state
-	if answered := c.callee.State(); state == Incoming && (answered == session.CalleeAnswered || answered == session.Confirmed) {
+	up := c.callee.State() == session.CalleeAnswered || c.callee.State() == session.Confirmed
+	if state == Incoming && up {
 		state = Established // the 200 is out; Answer has not come to say so yet
 	}
 	if state == Calling || state == Ringing {
@@ -164,7 +165,7 @@ func (c *Call) peerOffer(in *inbound, d *dialog, state CallState) {
 // earlyUpdate tells whether an offer inside an early dialog may be looked at; if not, it is refused.
 func (c *Call) earlyUpdate(in *inbound) bool {
 	c.mu.Lock()
-	// An INVITE of ours is under way, and its early dialogs share one media session: the one that is heard may change it.
+	// An INVITE of ours is under way. Its early dialogs share one media session: the one that is heard may change it.
 	elsewhere := !c.incoming && c.answerTag != tagOf(in.req.From())
 	none := c.media == nil
 	c.mu.Unlock()

@@ -103,7 +103,7 @@ func (c *Call) renew(to uri.URI) {
 	}
 	c.mu.Lock()
 	heard := c.answerSDP != nil
-	c.d, c.half, c.earlies, c.answerTag, c.answerSDP = d, d, nil, "", nil
+	c.d, c.half, c.branches, c.answerTag, c.answerSDP = d, d, nil, "", nil
 	c.mu.Unlock()
 	if heard {
 		c.tell()

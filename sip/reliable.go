@@ -124,7 +124,8 @@ func (c *Call) repeatProvisional(res *sipmsg.Response, settled <-chan struct{}) 
 			continue
 		case <-limit.C:
 			if c.stepProvisional(session.Expired) == session.GiveUp {
-				c.refuse(session.NoPrack, 504, EndCause{Reason: EndedNoAnswer, Err: fmt.Errorf("%w: no PRACK", ErrNoAnswer)})
+				err := fmt.Errorf("%w: no PRACK", ErrNoAnswer)
+				c.refuse(session.NoPrack, 504, EndCause{Reason: EndedNoAnswer, Err: err})
 			}
 		case <-settled:
 		case <-c.done:
@@ -251,7 +252,8 @@ func (c *Call) prackOffers(in *inbound) {
 		return
 	}
 	c.stepOffer(session.Answer)
-	if err := in.tx.send(in.tx.response(200, "", body, c.ua.serverHeaders([]Header{{"Content-Type", sdpType}})...)); err != nil {
+	res := in.tx.response(200, "", body, c.ua.serverHeaders([]Header{{"Content-Type", sdpType}})...)
+	if err := in.tx.send(res); err != nil {
 		c.ua.log.Debug("200 to PRACK not sent", "call_id", c.id, "err", err)
 	}
 }

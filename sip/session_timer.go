@@ -103,8 +103,8 @@ func sessionExpires(req *sipmsg.Request) []Header {
 	return []Header{{"Session-Expires", secondsText(interval) + ";refresher=" + refresher}, {"Require", timerTag}}
 }
 
-// agreeInterval is sessionExpires for a request inside a call: one that does not mention a timer which runs, from a peer
-// that knows timers, has only forgotten to (RFC 4028 9 lets us put in our own).
+// agreeInterval is sessionExpires for a request inside a call: one that does not mention a timer which runs, from a
+// peer that knows timers, has only forgotten to (RFC 4028 9 lets us put in our own).
 func (c *Call) agreeInterval(req *sipmsg.Request) []Header {
 	if hs := sessionExpires(req); hs != nil || !hasTag(req, timerTag, "Supported", "k") {
 		return hs
@@ -119,7 +119,8 @@ func (c *Call) agreeInterval(req *sipmsg.Request) []Header {
 		refresher = "uac"
 	case session.OurTurn, session.Refreshing, session.Retrying:
 	}
-	return []Header{{"Session-Expires", secondsText(c.timer.interval) + ";refresher=" + refresher}, {"Require", timerTag}}
+	value := secondsText(c.timer.interval) + ";refresher=" + refresher
+	return []Header{{"Session-Expires", value}, {"Require", timerTag}}
 }
 
 // startSessionTimer obeys the Session-Expires of a 2xx to INVITE or UPDATE, or its absence. server tells that the 2xx

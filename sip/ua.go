@@ -56,8 +56,8 @@ type Config struct {
 	Handler       Handler       // required
 	Shield        shield.Policy // who may ring; the zero value is on (SetShield changes it later)
 
-	// KeepCall is asked before a call is ended because its session was not refreshed (RFC 4028 10): true while its sound
-	// still flows. It must not block. nil: never.
+	// KeepCall is asked before a call is ended because its session was not refreshed (RFC 4028 10): true while its
+	// sound still flows. It must not block. nil: never.
 	KeepCall func(c *Call) bool
 }
 

@@ -42,7 +42,8 @@ const (
 
 func (e CalleeEvent) String() string {
 	return nameOf([]string{
-		"RingIt", "PickUp", "Agreed", "NotAgreed", "Decline", "Cancelled", "Bye", "TooLong", "NoPrack", "Acked", "NotAcked",
+		"RingIt", "PickUp", "Agreed", "NotAgreed", "Decline", "Cancelled", "Bye", "TooLong", "NoPrack", "Acked",
+		"NotAcked",
 	}, int(e))
 }
 
@@ -96,8 +97,8 @@ var callees = table[CalleeState, CalleeEvent, CalleeAction]{
 	},
 	Over: {
 		RingIt: {Over, WrongTime}, PickUp: {Over, WrongTime}, Agreed: {Over, WrongTime}, NotAgreed: {Over, WrongTime},
-		Decline: {Over, WrongTime}, Cancelled: {Over, Rest}, Bye: {Over, Rest}, TooLong: {Over, Rest}, NoPrack: {Over, Rest},
-		Acked: {Over, Rest}, NotAcked: {Over, Rest},
+		Decline: {Over, WrongTime}, Cancelled: {Over, Rest}, Bye: {Over, Rest}, TooLong: {Over, Rest},
+		NoPrack: {Over, Rest}, Acked: {Over, Rest}, NotAcked: {Over, Rest},
 	},
 }
 

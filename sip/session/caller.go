@@ -73,7 +73,8 @@ const (
 
 func (a CallerAction) String() string {
 	return nameOf([]string{
-		"Nothing", "Ring", "Branch", "Prune", "Take", "Report", "Fail", "Drop", "Cancel", "CancelLater", "Goodbye", "Abandon",
+		"Nothing", "Ring", "Branch", "Prune", "Take", "Report", "Fail", "Drop", "Cancel", "CancelLater", "Goodbye",
+		"Abandon",
 	}, int(a))
 }
 

@@ -68,7 +68,8 @@ func (a TimerAction) String() string {
 var timers = table[TimerState, TimerEvent, TimerAction]{
 	Off: {
 		AgreedOurs: {OurTurn, ArmHalf}, AgreedTheirs: {TheirTurn, ArmExpiry}, AgreedNone: {Off, Stop},
-		Due: {Off, Leave}, Gone: {Off, Leave}, GoneButHeard: {Off, Leave}, Failed: {Off, Leave}, CallOver: {Finished, Stop},
+		Due: {Off, Leave}, Gone: {Off, Leave}, GoneButHeard: {Off, Leave}, Failed: {Off, Leave},
+		CallOver: {Finished, Stop},
 	},
 	OurTurn: {
 		AgreedOurs: {OurTurn, ArmHalf}, AgreedTheirs: {TheirTurn, ArmExpiry}, AgreedNone: {Off, Stop},
