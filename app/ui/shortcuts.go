@@ -40,6 +40,7 @@ func (w *window) keys() []key {
 		{fyne.KeyJ, ctrl, lang.L("Talk together"), w.TalkTogether},
 		{fyne.KeyR, ctrl, lang.L("Call the last number again"), w.Redial},
 		{fyne.KeyD, ctrl | fyne.KeyModifierShift, lang.L("Do not disturb"), w.toggleDND},
+		{fyne.KeyT, ctrl | fyne.KeyModifierShift, lang.L("Details for support"), w.ShowDetails},
 		{fyne.KeyComma, ctrl, lang.L("Settings"), w.ShowSettings},
 	}
 }

@@ -17,6 +17,7 @@ type toast struct {
 	card  fyne.CanvasObject
 	until time.Time
 	text  string
+	undo  func() // its link; may be nil
 	gone  func() // called when it goes away without its action having been taken; may be nil
 }
 
@@ -53,6 +54,7 @@ func (w *window) addToast(text, detail, action string, run, gone func()) {
 			do()
 		}
 	}
+	t.undo = run
 	stay := func() { w.holdToast(card) }
 	card = page.NewToast(text, detail, action, run, closeIt, stay)
 	t.card = card

@@ -172,7 +172,12 @@ func (w *window) SetPresence(p app.Presence, note string) {
 
 // AddBuddy implements page.Actions.
 func (w *window) AddBuddy(address, name, group string, done func(error)) {
-	w.bind.verb(func(ctx context.Context) error { return w.engine.AddBuddy(ctx, address, name, group) }, done)
+	w.bind.verb(func(ctx context.Context) error { return w.engine.AddBuddy(ctx, address, name, group) }, func(err error) {
+		done(err)
+		if err == nil {
+			w.acceptFrom(address)
+		}
+	})
 }
 
 // RemoveBuddy implements page.Actions. It acts at once and offers to undo it.

@@ -19,6 +19,15 @@ func (w *window) Accept(id string, then func()) {
 	})
 }
 
+// acceptFrom says yes to what somebody wanted as a stranger, who is none any more.
+func (w *window) acceptFrom(address string) {
+	for _, r := range w.snap.Requests {
+		if (r.Kind == app.RequestCall || r.Kind == app.RequestMessage) && page.Same(r.From, address) {
+			w.Accept(r.ID, nil)
+		}
+	}
+}
+
 // Refuse implements page.Actions. Blocking somebody can be undone.
 func (w *window) Refuse(id string, block bool) {
 	var from app.Request

@@ -158,6 +158,7 @@ func (w *window) showFigures() {
 	switch w.view {
 	case viewSettings:
 		w.settings.Levels(w.snap)
+		w.settings.Retries(w.snap, w.opts.Now())
 	case viewSupport:
 		w.support.Show(w.snap, w.opts.Now())
 	case viewNobody, viewChat, viewAccount:

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -107,6 +108,18 @@ func (f *AccountForm) Edit(a app.Account) {
 	}
 	f.Submit.SetText(lang.L("Save"))
 	f.unfold()
+}
+
+// Unfold shows the part of the form that is folded away.
+func (f *AccountForm) Unfold() { f.unfold() }
+
+// ChooseTransport chooses among the words shown.
+func (f *AccountForm) ChooseTransport(word string) { f.more.transport.SetSelected(word) }
+
+// ChooseVerify chooses how the server is verified; file is that of an authority of one's own.
+func (f *AccountForm) ChooseVerify(v app.Verify, file string) {
+	f.more.verify.SetSelectedIndex(slices.Index(verifies(), v))
+	f.more.caFile.SetText(file)
 }
 
 // Busy tells whether the form has an account of its own that the server has not yet taken.

@@ -23,6 +23,12 @@ func personMenu(act Actions, snap app.Snapshot, address string, buddy bool) []*f
 		menuItem("trash", lang.L("Remove from the list"), func() { act.RemoveBuddy(address) }), block)
 }
 
+// PersonMenu is what can be done with a person.
+func PersonMenu(act Actions, snap app.Snapshot, address string) []*fyne.MenuItem {
+	_, buddy := findBuddy(snap, address)
+	return personMenu(act, snap, address, buddy)
+}
+
 // lampItems are the two sides of the busy lamp: seeing theirs, showing ours.
 func lampItems(act Actions, snap app.Snapshot, address string) []*fyne.MenuItem {
 	b, ok := findBuddy(snap, address)

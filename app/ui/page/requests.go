@@ -33,7 +33,7 @@ type Requests struct {
 
 // RequestCard is one request with what can be done about it.
 type RequestCard struct {
-	Buttons []*widget.Button // in their order; the last one is Block or Ignore
+	Buttons []*widget.Button // in their order, the likeliest first
 	Dismiss *widget.Button
 
 	root fyne.CanvasObject
@@ -170,8 +170,9 @@ func (r *Requests) buttons(q app.Request) []*widget.Button {
 	case app.RequestServer:
 	}
 	return []*widget.Button{
+		// What is safe comes first.
+		widget.NewButton("", lang.L("Ignore"), widget.AccentKind, func() { r.act.Refuse(q.ID, false) }),
 		widget.NewButton("", lang.L("Trust it"), widget.Plain, func() { r.act.Accept(q.ID, nil) }),
-		widget.NewButton("", lang.L("Ignore"), widget.Plain, func() { r.act.Refuse(q.ID, false) }),
 	}
 }
 

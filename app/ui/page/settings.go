@@ -148,9 +148,7 @@ func (s *Settings) Show(snap app.Snapshot, now time.Time) {
 		fresh = true
 	}
 	if fresh {
-		for _, a := range snap.Accounts {
-			s.Accounts[a.Address].retryAt(a.RetryIn, now)
-		}
+		s.Retries(snap, now)
 	}
 	s.Tick(now)
 	s.fill()
@@ -161,6 +159,16 @@ func (s *Settings) Show(snap app.Snapshot, now time.Time) {
 		s.problem.hide()
 	}
 	s.Root.Refresh()
+}
+
+// Retries takes over when the accounts that are down are tried again.
+func (s *Settings) Retries(snap app.Snapshot, now time.Time) {
+	for _, a := range snap.Accounts {
+		if row := s.Accounts[a.Address]; row != nil {
+			row.retryAt(a.RetryIn, now)
+			row.tick(now)
+		}
+	}
 }
 
 // Tick counts down to the next try of accounts that are down.

@@ -148,6 +148,9 @@ func (s *Sidebar) Show(snap app.Snapshot, open string, now time.Time) {
 	s.rebuild()
 }
 
+// Mailbox is the badge of messages that wait in a mailbox.
+func (s *Sidebar) Mailbox() *widget.Button { return s.id.mail }
+
 // Fold closes the cards of requests, and tells whether they were open.
 func (s *Sidebar) Fold() bool {
 	was := s.Requests.fold()

@@ -40,7 +40,7 @@ type Strip struct {
 	codec   *widget.Button
 	lock    *widget.Icon
 	secure  *widget.Text
-	notes   *stripNotes
+	notes   *StripNotes
 	several bool // other calls are answered too
 	network *fyne.Container
 	netIcon *widget.Icon
@@ -168,6 +168,9 @@ func (s *Strip) fold() bool {
 	}
 	return open
 }
+
+// Notes are the lines under the words of the call.
+func (s *Strip) Notes() *StripNotes { return s.notes }
 
 // NetworkSays is the sentence about the network that is shown, or "".
 func (s *Strip) NetworkSays() string {

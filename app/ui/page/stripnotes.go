@@ -14,9 +14,9 @@ import (
 // noteButton is the height of the buttons of a note.
 const noteButton float32 = 32
 
-// stripNotes are the lines under a call: an announcement before the answer, how a transfer goes, and
+// StripNotes are the lines under a call: an announcement before the answer, how a transfer goes, and
 // what the other side asks for.
-type stripNotes struct {
+type StripNotes struct {
 	Back, Allow, Refuse *widget.Button
 
 	act      Actions
@@ -28,8 +28,8 @@ type stripNotes struct {
 	read     app.Transfer // the failure the user has taken note of
 }
 
-func newStripNotes(act Actions) *stripNotes {
-	n := &stripNotes{act: act}
+func newStripNotes(act Actions) *StripNotes {
+	n := &StripNotes{act: act}
 	n.Back = widget.NewButton("", "", widget.Tonal, n.back).Height(noteButton)
 	n.Allow = widget.NewButton("", lang.L("Allow"), widget.AccentKind, func() { act.Accept(n.request.ID, nil) }).
 		Height(noteButton)
@@ -42,7 +42,7 @@ func newStripNotes(act Actions) *stripNotes {
 }
 
 // back is the way out of a transfer that failed.
-func (n *stripNotes) back() {
+func (n *StripNotes) back() {
 	if n.call.Transfer != nil {
 		n.read = *n.call.Transfer
 	}
@@ -54,7 +54,7 @@ func (n *stripNotes) back() {
 }
 
 // show fills the lines, and tells whether their height may be another.
-func (n *stripNotes) show(snap app.Snapshot, c app.Call) bool {
+func (n *StripNotes) show(snap app.Snapshot, c app.Call) bool {
 	n.call = c
 	changed := n.early.show(n.beforeAnswer(snap, c))
 	changed = n.showTransfer() || changed
@@ -62,7 +62,7 @@ func (n *stripNotes) show(snap app.Snapshot, c app.Call) bool {
 }
 
 // beforeAnswer is what there is to say of a call that is not answered.
-func (n *stripNotes) beforeAnswer(snap app.Snapshot, c app.Call) string {
+func (n *StripNotes) beforeAnswer(snap app.Snapshot, c app.Call) string {
 	switch {
 	case !c.AnsweredAt.IsZero():
 		return ""
@@ -76,7 +76,7 @@ func (n *stripNotes) beforeAnswer(snap app.Snapshot, c app.Call) string {
 	return ""
 }
 
-func (n *stripNotes) showTransfer() bool {
+func (n *StripNotes) showTransfer() bool {
 	t := n.call.Transfer
 	if t == nil || *t == n.read {
 		show(n.Back, false)
@@ -118,7 +118,7 @@ func transferWords(c app.Call, t app.Transfer) string {
 	return lang.L("{{.Name}} did not reach {{.To}}.", names) + " " + sentence(t.Reason)
 }
 
-func (n *stripNotes) showAsked(snap app.Snapshot) bool {
+func (n *StripNotes) showAsked(snap app.Snapshot) bool {
 	n.request = app.Request{}
 	for _, r := range snap.Requests {
 		if r.Kind == app.RequestTransfer && askedIn(r, n.call) {

@@ -71,7 +71,7 @@ func NewSupport(act Actions, now time.Time) *Support {
 	s.Messages = widget.NewButton("", lang.L("Messages"), widget.Tonal, func() { s.turn(true) }).Height(32)
 	s.Numbers = widget.NewButton("", lang.L("Figures"), widget.Tonal, func() { s.turn(false) }).Height(32)
 	s.Pause = widget.NewButton("hold", lang.L("Pause"), widget.Tonal, s.pause).Height(32)
-	s.Copy = widget.NewButton("copy", lang.L("Copy the message"), widget.Tonal, func() { act.Copy(s.Pane.Text) }).Height(32)
+	s.Copy = widget.NewButton("copy", lang.L("Copy"), widget.Tonal, func() { act.Copy(s.Pane.Text) }).Height(32)
 	s.All = widget.NewButton("copy", lang.L("Copy all"), widget.Tonal, s.copyAll).Height(32)
 	s.Write = widget.NewButton("save", lang.L("Write to a file"), widget.Tonal, s.write)
 	s.Path = widget.NewEntry(lang.L("File"))
@@ -97,7 +97,7 @@ func NewSupport(act Actions, now time.Time) *Support {
 func (s *Support) build() fyne.CanvasObject {
 	tools := container.New(&flow{}, s.Messages, s.Numbers, widget.Gap(2), s.Pause, s.Copy, s.All)
 	file := container.NewBorder(nil, nil, nil, container.New(layout.NewCustomPaddedLayout(0, 0, 8, 0), s.Write), s.Path)
-	head := container.New(layout.NewCustomPaddedLayout(12, 8, 20, 20),
+	head := container.New(layout.NewCustomPaddedLayout(12, 8, 16, 16),
 		container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), tools, file, s.count))
 	pane := widget.NewCard(theme.Surface, widget.Even(2), flat(container.NewVScroll(s.Pane)))
 	s.split = container.New(&sides{}, s.List, pane)
@@ -120,13 +120,16 @@ func (t *topped) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	put(o[1], 0, h, s.Width, s.Height-h)
 }
 
-// sides puts a list and what it opens beside each other, or in a narrow window above each other.
+// sides puts a list and what it opens beside each other, or where there is less room above each other.
 type sides struct{}
+
+// sidesFrom is the width at which a message fits beside the list: its lines are 80 characters long.
+const sidesFrom float32 = 1000
 
 func (*sides) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(200, 160) }
 func (*sides) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	const edge = 16
-	if s.Width >= 640 {
+	if s.Width >= sidesFrom {
 		list := s.Width * 0.5
 		put(o[0], 8, 0, list-8, s.Height-edge)
 		put(o[1], list+8, 0, s.Width-list-8-edge, s.Height-edge)

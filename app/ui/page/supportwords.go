@@ -8,11 +8,14 @@ import (
 	"github.com/peregrine-softphone/peregrine/app"
 )
 
+// summaryMost bounds the line of a message in bytes: no row is wider.
+const summaryMost = 200
+
 // traceSummary tells in a few words what a SIP message is: the method and whom it is for, or the
 // answer and to what. alert says that it is a refusal.
 func traceSummary(text string) (what string, alert bool) {
 	first, _, _ := strings.Cut(text, "\n")
-	first = strings.TrimRight(first, "\r")
+	first = strings.ToValidUTF8(strings.TrimRight(first[:min(len(first), summaryMost)], "\r"), "")
 	if answer, ok := strings.CutPrefix(first, "SIP/2.0 "); ok {
 		_, method, _ := strings.Cut(headerValue(text, "cseq"), " ")
 		alert = answer != "" && answer[0] >= '4' && answer[0] <= '6' &&

@@ -101,6 +101,9 @@ func (w *Welcome) cards(compact bool) fyne.CanvasObject {
 func (w *Welcome) form(form fyne.CanvasObject, title string) {
 	back := widget.NewIconButton("back", lang.L("Back"), widget.Plain, w.back)
 	head := container.NewHBox(back, widget.NewText(title, widget.Style{Size: theme.SizeTitle, Bold: true}))
+	if w.AccountForm.edit {
+		head.Hide() // the title of the window says it, and has a way back
+	}
 	box := container.New(layout.NewCustomPaddedVBoxLayout(4*theme.Step), widget.Gap(6), head,
 		widget.NewCard(theme.Surface, widget.Even(6), form), widget.Gap(6))
 	if len(w.stack.Objects) > 1 {

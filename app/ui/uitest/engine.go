@@ -26,6 +26,7 @@ type Engine struct {
 	fail      error
 	slow      bool
 	noKeyring bool
+	spec      app.AccountSpec // of the account added last
 	next      int
 	blocked   []string
 	trace     []app.TraceEntry
@@ -145,16 +146,25 @@ func (e *Engine) AddAccount(_ context.Context, spec app.AccountSpec) error {
 		}
 	}
 	return e.verb(func(s *app.Snapshot) {
+		e.spec = spec
 		state := app.AccountRegistered
 		if e.slow {
 			state = app.AccountRegistering
 		}
-		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool { return a.Address == "sip:"+spec.Address })
+		address := "sip:" + strings.TrimPrefix(spec.Address, "sip:")
+		s.Accounts = slices.DeleteFunc(s.Accounts, func(a app.Account) bool { return a.Address == address })
 		addAccount(
 			s,
-			app.Account{Address: "sip:" + spec.Address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: state},
+			app.Account{Address: address, Kind: spec.Kind, DisplayName: spec.DisplayName, State: state},
 		)
 	}, "AddAccount %s %s", spec.Kind, spec.Address)
+}
+
+// Spec returns how the account added last was described.
+func (e *Engine) Spec() app.AccountSpec {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.spec
 }
 
 func addAccount(s *app.Snapshot, a app.Account) {

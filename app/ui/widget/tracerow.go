@@ -106,10 +106,13 @@ func (x *traceRenderer) Layout(s fyne.Size) {
 	x.icon.Resize(fyne.NewSquareSize(14))
 	left += 14 + 2*theme.Step
 	room := s.Width - 2*side - left
-	peer := min(max(room-150, 0), 200) // what it is comes first where there is little room
+	peer := min(max(room-150, 0), 200)
+	if peer < 120 {
+		peer = 0 // what it is comes first where there is little room
+	}
 	x.what.Move(fyne.NewPos(left, 5))
 	x.what.Resize(fyne.NewSize(room-peer-2*theme.Step, 18))
-	x.peer.Hidden = peer < 60
+	x.peer.Hidden = peer == 0
 	x.peer.Move(fyne.NewPos(left+room-peer, 6))
 	x.peer.Resize(fyne.NewSize(peer, 18))
 }

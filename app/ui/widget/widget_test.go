@@ -64,6 +64,17 @@ func TestGoldens(t *testing.T) {
 			bubble.Set(failed)
 			golden(t, "bubble_"+string(mode)+".xml", bubble, fyne.NewSize(320, widget.BubbleHeight(failed, 320)))
 			golden(t, "button_"+string(mode)+".xml", widget.NewButton("phone", "Call", widget.Tonal, nil), fyne.NewSize(100, 36))
+			person := person
+			person.Lamp, person.Unread = "busy", 0
+			watched := widget.NewPersonRow()
+			watched.Set(person)
+			golden(t, "lamp_"+string(mode)+".xml", watched, fyne.NewSize(300, widget.PersonHeight))
+			wire := widget.NewTraceRow()
+			wire.Set(widget.TraceLine{Time: "14:05:09.123", Out: true, What: "INVITE bob@info.test", Peer: "tls 192.0.2.1:5061"})
+			golden(t, "trace_"+string(mode)+".xml", wire, fyne.NewSize(560, widget.TraceHeight))
+			tabs := widget.NewTabs([]string{"users", "clock"}, []string{"Buddies", "Recent"})
+			tabs.SetBadge(1, 3)
+			golden(t, "tabs_"+string(mode)+".xml", tabs, fyne.NewSize(240, 56))
 			bars := widget.NewBars()
 			bars.Set(2)
 			golden(t, "bars_"+string(mode)+".xml", bars, fyne.NewSize(19, 14))
@@ -79,6 +90,39 @@ func TestPresenceIsToldByForm(t *testing.T) {
 			t.Errorf("%s and %s have the same form", p, other)
 		}
 		forms[icon] = p
+	}
+}
+
+func TestLampIsToldByForm(t *testing.T) {
+	start(t, theme.Dark)
+	forms := map[string]string{}
+	for _, lamp := range []string{"idle", "ringing", "busy", "unknown"} {
+		icon := widget.NewIcon("", theme.Quiet, 13)
+		widget.SetLamp(icon, lamp)
+		if other, ok := forms[icon.Name()]; ok {
+			t.Errorf("%s and %s have the same form", lamp, other)
+		}
+		forms[icon.Name()] = lamp
+	}
+}
+
+func TestEnterAndSpaceCanDiffer(t *testing.T) {
+	start(t, theme.Dark)
+	n := 3
+	var chosen, entered []int
+	f := rows(&n, &chosen)
+	f.Source.Enter = func(i int) bool { entered = append(entered, i); return i != 2 }
+	w := fynetest.NewTempWindow(t, f)
+	w.Resize(fyne.NewSize(200, 200))
+	f.Reload()
+	w.Canvas().Focus(f)
+	f.SetCursor(1)
+	f.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	f.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+	f.SetCursor(2)
+	f.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn}) // declined: as a click
+	if fmt.Sprint(entered) != "[1 2]" || fmt.Sprint(chosen) != "[1 2]" {
+		t.Errorf("entered %v, chosen %v; want [1 2] and [1 2]", entered, chosen)
 	}
 }
 
