@@ -161,7 +161,7 @@ func (l *Lab) veth(ctx context.Context, nsA, ifA, nsB, ifB string) error {
 func (l *Lab) wireCore(ctx context.Context) error {
 	lines := []string{
 		"link add srv type bridge", "link set srv up", "link add lan type bridge", "link set lan up",
-		"addr add 10.77.3.1/24 dev lan",
+		"addr add 10.77.3.1/24 dev lan", "route add blackhole 10.77.9.9/32", // a server that is dead and silent
 	}
 	for _, last := range []int{1, 10, 20, 53} {
 		lines = append(lines, fmt.Sprintf("addr add 10.77.0.%d/24 dev srv", last))
