@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,32 @@ func TestRoomForServers(t *testing.T) {
 		if got := s.first(); got != "200" {
 			t.Errorf("the server heard %q", got)
 		}
+	})
+}
+
+// The peer of a live call asks on and on, and acknowledges nothing: it costs us little, and a call from elsewhere rings.
+func TestHostilePeerInACall(t *testing.T) {
+	bubble(t, ms, func(t *testing.T, l *lab) {
+		s := overheard(t, l, false)
+		s.p = l.socket(s.p.host, "10.0.0.2:5090") // one that drops what it does not read
+		before := runtime.NumGoroutine()
+		for i := range 3000 {
+			s.inside(s.p, "INVITE", fmt.Sprint(10+2*i), fmt.Sprint("r", i), "v=0\r\no=bob\r\n")
+			s.inside(s.p, "INFO", fmt.Sprint(11+2*i), fmt.Sprint("n", i), "")
+			if i%4 == 0 {
+				time.Sleep(ms)
+			}
+		}
+		if n := runtime.NumGoroutine(); n > before+100 {
+			t.Errorf("%d goroutines, %d before", n, before)
+		}
+		if n := s.u.Stats().Transactions; n > maxTransactions/8+10 {
+			t.Errorf("%d transactions", n)
+		}
+		s.thief.outside("INVITE", "sip:alice@10.0.0.1", "q") // here an honest neighbour
+		if got := s.thief.first(); got != "180" {
+			t.Errorf("another call: %q", got)
+		}
+		time.Sleep(2 * time.Minute)
 	})
 }

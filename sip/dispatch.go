@@ -78,6 +78,10 @@ func (u *UA) dispatchInside(in *inbound, tag string) {
 }
 
 func (u *UA) deliver(in *inbound, o owner) {
+	if c, ok := o.(*Call); ok && in.req.Method == sipmsg.INVITE && c.unacknowledged() >= maxUnacknowledged {
+		u.answer(in, 500, Header{"Retry-After", "5"}) // RFC 3261 14.2
+		return
+	}
 	if o.deliver(in) {
 		return
 	}
@@ -85,6 +89,16 @@ func (u *UA) deliver(in *inbound, o owner) {
 	if in.req.Method != sipmsg.ACK {
 		u.answer(in, 503, Header{"Retry-After", "5"})
 	}
+}
+
+// maxUnacknowledged bounds the 2xx of one call that wait for their ACK: a peer that asks on and acknowledges nothing
+// would cost a goroutine for each.
+const maxUnacknowledged = 8
+
+func (c *Call) unacknowledged() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.acks)
 }
 
 // settle writes down where a dialog that in has made is.

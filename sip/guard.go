@@ -50,8 +50,9 @@ const (
 // that claims to come from it costs a parse for each, up to this.
 //
 //nolint:gochecknoglobals // constant table
-var packetRates = struct{ known, neighbour, neighbours, inside, insides, suspect, suspects, probe, stray shield.Rate }{
-	known:      shield.Rate{Burst: 4000, PerSecond: 4000},
+var packetRates = struct{ server, peer, neighbour, neighbours, inside, insides, suspect, suspects, probe, stray shield.Rate }{
+	server:     shield.Rate{Burst: 4000, PerSecond: 4000},
+	peer:       shield.Rate{Burst: 1000, PerSecond: 500},
 	neighbour:  shield.Rate{Burst: 600, PerSecond: 200},
 	neighbours: shield.Rate{Burst: 2000, PerSecond: 1000},
 	inside:     shield.Rate{Burst: 10, PerSecond: 2}, // with the secrets of a dialog, from elsewhere
@@ -82,9 +83,9 @@ type guard struct {
 func newGuard(u *UA, p shield.Policy) *guard {
 	g := &guard{
 		u: u, buckets: shield.NewBuckets(maxBuckets, bucketIdle),
-		// A half of the table for neighbours, a sixteenth for one; a server may hold almost all.
+		// A half of the table for neighbours, a sixteenth for one; a server may hold as much as is left.
 		slots: shield.NewSlots(shield.SlotLimits{
-			Known: maxTransactions * 3 / 4, Unknown: maxTransactions / 16, Others: maxTransactions / 2,
+			Server: maxTransactions / 2, Peer: maxTransactions / 8, Other: maxTransactions / 16, Others: maxTransactions / 2,
 		}),
 		spoken: shield.NewRecent(maxSpoken, answerTime), proven: shield.NewRecent(maxProven, provenTime),
 		onLink: newOnLink(u.cfg.Network),
@@ -97,36 +98,34 @@ func newGuard(u *UA, p shield.Policy) *guard {
 func (u *UA) SetShield(p shield.Policy) { u.guard.policy.Store(&p) }
 
 // standing is what an address alone says of a source.
-type standing int
-
-const (
-	unknown   standing = iota
-	neighbour          // on the LAN, and we have an account for those
-	known              // our server, trusted, or at the other end of a dialog
-)
-
-func (g *guard) standing(p *shield.Policy, a netip.Addr) standing {
-	if p.Trusts(a) || g.u.dialogs.homes.has(a) {
-		return known
+func (g *guard) standing(p *shield.Policy, a netip.Addr) shield.Standing {
+	if p.Trusts(a) {
+		return shield.Server
 	}
-	s := unknown
+	server, lan := g.serves(a)
+	switch {
+	case server:
+		return shield.Server
+	case g.u.dialogs.homes.has(a):
+		return shield.Peer
+	case lan && !p.NoLAN && g.local(a):
+		return shield.Neighbour
+	}
+	return shield.Unknown
+}
+
+// serves tells whether an address is a server of any account, and whether there is an account without one.
+func (g *guard) serves(a netip.Addr) (server, lan bool) {
 	g.u.mu.Lock()
 	defer g.u.mu.Unlock()
 	for _, acc := range g.u.accounts {
-		switch {
-		case acc.fromServer(a):
-			return known
-		case !acc.cfg.Register && !p.NoLAN:
-			s = neighbour
-		}
+		server = server || acc.fromServer(a)
+		lan = lan || !acc.cfg.Register
 	}
-	if s == neighbour && !g.local(a) {
-		return unknown
-	}
-	return s
+	return server, lan
 }
 
-func (g *guard) local(a netip.Addr) bool { return shield.Neighbour(a) || g.onLink.has(a, time.Now()) }
+func (g *guard) local(a netip.Addr) bool { return shield.Local(a) || g.onLink.has(a, time.Now()) }
 
 // fromServer tells whether an address is one of the account's own servers.
 func (a *Account) fromServer(addr netip.Addr) bool { return a.cfg.Register && a.IsServer(addr) }
@@ -140,11 +139,13 @@ func (g *guard) Admit(remote netip.AddrPort, stream bool, raw []byte) bool {
 	}
 	a, now := remote.Addr().Unmap(), time.Now()
 	switch g.standing(p, a) {
-	case known:
-		return stream || g.take(a, "packet", packetRates.known, now)
-	case neighbour:
+	case shield.Server:
+		return stream || g.take(a, "packet", packetRates.server, now)
+	case shield.Peer:
+		return g.take(a, "packet", packetRates.peer, now)
+	case shield.Neighbour:
 		return g.take(a, "packet", packetRates.neighbour, now) && g.takeOfAll("neighbours", packetRates.neighbours, now)
-	case unknown:
+	case shield.Unknown:
 	}
 	if g.wantedOf(a, raw, now) {
 		return true
@@ -229,7 +230,7 @@ func (g *guard) screen(in *inbound) (code int, drop bool) {
 
 func (g *guard) deservesAnswer(remote netip.AddrPort) bool {
 	p := g.policy.Load()
-	return p.Off || g.standing(p, remote.Addr().Unmap()) != unknown
+	return p.Off || g.standing(p, remote.Addr().Unmap()) != shield.Unknown
 }
 
 // malformed answers what cannot be parsed, where an answer is deserved.
@@ -262,8 +263,9 @@ func (g *guard) admit(in *inbound) admission {
 	if !ok {
 		return v
 	}
-	v.familiar = in.origin == FromServer || in.origin == FromTrusted || g.u.dialogs.homes.has(a)
-	if v.release, ok = g.slots.Take(shield.Source(a), v.familiar); !ok {
+	s := g.standing(p, a)
+	v.familiar = s >= shield.Peer
+	if v.release, ok = g.slots.Take(shield.Source(a), s); !ok {
 		g.limited.Add(1)
 		return v
 	}

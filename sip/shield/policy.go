@@ -82,9 +82,9 @@ func (p Policy) Rate(o Origin, method string) Rate {
 	return r
 }
 
-// Neighbour tells addresses that no router of the Internet brings here: loopback, private (RFC 1918, RFC 4193)
+// Local tells addresses that no router of the Internet brings here: loopback, private (RFC 1918, RFC 4193)
 // and link-local. Shared address space (RFC 6598) is not among them: those are other customers of the provider.
-func Neighbour(a netip.Addr) bool {
+func Local(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
 }
@@ -93,7 +93,7 @@ func Neighbour(a netip.Addr) bool {
 // one computer can have all of.
 func Source(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
-	if a.Is4() || Neighbour(a) {
+	if a.Is4() || Local(a) {
 		return a
 	}
 	p, err := a.Prefix(64)

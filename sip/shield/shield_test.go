@@ -39,13 +39,13 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestNeighbour(t *testing.T) {
+func TestLocal(t *testing.T) {
 	for s, want := range map[string]bool{
 		"127.0.0.1": true, "::1": true, "10.1.2.3": true, "172.16.0.1": true, "172.32.0.1": false, "192.168.9.9": true,
 		"169.254.1.1": true, "fe80::1": true, "fd00::1": true, "::ffff:10.0.0.1": true, "100.64.0.1": false,
 		"203.0.113.5": false, "2001:db8::1": false, "::ffff:203.0.113.5": false,
 	} {
-		if got := Neighbour(addr(s)); got != want {
+		if got := Local(addr(s)); got != want {
 			t.Errorf("%s: %v, want %v", s, got, want)
 		}
 	}
@@ -144,11 +144,11 @@ func TestBucketsAreBounded(t *testing.T) {
 }
 
 func TestSlots(t *testing.T) {
-	s := NewSlots(SlotLimits{Known: 5, Unknown: 2, Others: 3})
+	s := NewSlots(SlotLimits{Server: 5, Peer: 4, Other: 2, Others: 3})
 	var releases []func()
-	take := func(a string, known, want bool) {
+	take := func(a string, as Standing, want bool) {
 		t.Helper()
-		release, ok := s.Take(addr(a), known)
+		release, ok := s.Take(addr(a), as)
 		if ok != want {
 			t.Errorf("%s: %v, want %v", a, ok, want)
 		}
@@ -156,15 +156,19 @@ func TestSlots(t *testing.T) {
 			releases = append(releases, release)
 		}
 	}
-	take("10.0.0.1", false, true)
-	take("10.0.0.1", false, true)
-	take("10.0.0.1", false, false) // its own limit
-	take("10.0.0.2", false, true)
-	take("10.0.0.3", false, false) // that of all strangers
+	take("10.0.0.1", Neighbour, true)
+	take("10.0.0.1", Neighbour, true)
+	take("10.0.0.1", Neighbour, false) // its own limit
+	take("10.0.0.2", Neighbour, true)
+	take("10.0.0.3", Neighbour, false) // that of all strangers
 	for range 5 {
-		take("192.0.2.1", true, true)
+		take("192.0.2.1", Server, true)
 	}
-	take("192.0.2.1", true, false)
+	take("192.0.2.1", Server, false)
+	for range 4 {
+		take("10.0.0.9", Peer, true)
+	}
+	take("10.0.0.9", Peer, false)
 	for _, f := range releases {
 		f()
 		f() // harmless
@@ -172,7 +176,7 @@ func TestSlots(t *testing.T) {
 	if s.Len() != 0 {
 		t.Errorf("%d sources hold places", s.Len())
 	}
-	take("10.0.0.3", false, true)
+	take("10.0.0.3", Neighbour, true)
 }
 
 func TestRecent(t *testing.T) {

@@ -5,6 +5,17 @@ import (
 	"sync"
 )
 
+// Standing is how well a source is known.
+type Standing int
+
+// The standings, from the least.
+const (
+	Unknown   Standing = iota
+	Neighbour          // on the LAN, where that counts
+	Peer               // at the other end of a dialog the user wants
+	Server             // our own, or trusted
+)
+
 // Slots bounds how many places of a table each source holds, and keeps a part of the table for those we know.
 type Slots struct {
 	mu        sync.Mutex
@@ -15,21 +26,26 @@ type Slots struct {
 
 // SlotLimits are the numbers of Slots.
 type SlotLimits struct {
-	Known   int // places of one known source
-	Unknown int // places of one other source
-	Others  int // places of all unknown sources together
+	Server int // places of one server
+	Peer   int // places of one peer
+	Other  int // places of one other source
+	Others int // places of all others together
 }
 
 // NewSlots makes an empty one.
 func NewSlots(l SlotLimits) *Slots { return &Slots{limits: l, held: map[netip.Addr]int{}} }
 
 // Take takes a place. release gives it back, once, however often it is called; ok is false when there is none.
-func (s *Slots) Take(source netip.Addr, known bool) (release func(), ok bool) {
+func (s *Slots) Take(source netip.Addr, as Standing) (release func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	limit := s.limits.Unknown
-	if known {
-		limit = s.limits.Known
+	limit, known := s.limits.Other, as >= Peer
+	switch as {
+	case Server:
+		limit = s.limits.Server
+	case Peer:
+		limit = s.limits.Peer
+	case Unknown, Neighbour:
 	}
 	if s.held[source] >= limit || !known && s.strangers >= s.limits.Others {
 		return nil, false
