@@ -88,7 +88,7 @@ func (b *PBX) Leave(ctx context.Context, user string, fresh, old int) error {
 		}
 		defer func() { _ = conn.Close() }()
 		if deadline, ok := ctx.Deadline(); ok {
-			if err := conn.SetDeadline(deadline); err != nil {
+			if err = conn.SetDeadline(deadline); err != nil {
 				return fmt.Errorf("leave a message: %w", err)
 			}
 		}
