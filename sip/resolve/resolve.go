@@ -115,6 +115,9 @@ func (r *Resolver) lookup(ctx context.Context, u uri.URI, want string) ([]Target
 		return nil, err
 	}
 	q := query{r: r, secure: u.Secure(), serverName: u.Host}
+	if name, err := ascii(u.Host); err == nil {
+		q.serverName = name // as certificates have it (RFC 5280 7.2)
+	}
 	host := u.Host
 	if maddr := u.Params.Get("maddr"); maddr != "" { // RFC 3263 4: TARGET is maddr when present
 		host = maddr

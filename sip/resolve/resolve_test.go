@@ -156,6 +156,7 @@ func TestLookup(t *testing.T) {
 		{"one SRV target without address", "sip:half.test", "", "udp 192.0.2.1:5060"},
 		{"SRV target is a number", "sip:num.test", "", "udp 192.0.2.77:5060"},
 		{"IDN", "sip:bob@Bücher.example", "", "udp 192.0.2.7:5060"},
+		{"IDN of sips", "sips:bob@Bücher.example", "", "tls 192.0.2.7:5061/xn--bcher-kva.example"},
 		{"upper case and final dot", "sip:PLAIN.test.", "", "udp 192.0.2.4:5060"},
 	}
 	for _, tt := range tests {

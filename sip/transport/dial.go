@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
@@ -78,7 +79,8 @@ func (l *Layer) obtain(ctx context.Context, key flowKey) (*flow, error) {
 // serverName is the name the server at target must prove. A target that has only its address, as routes inside a dialog
 // often do, must be the one that proved a name at that address under the same policy before.
 func (l *Layer) serverName(target resolve.Target, policy trust.Policy) string {
-	if ip, err := netip.ParseAddr(target.ServerName); err != nil || ip != target.Addr.Addr() {
+	ip, err := netip.ParseAddr(strings.Trim(target.ServerName, "[]"))
+	if err != nil || ip.WithZone("") != target.Addr.Addr().WithZone("") {
 		return target.ServerName
 	}
 	l.mu.Lock()

@@ -144,7 +144,10 @@ func TestTLS(t *testing.T) {
 		if conn.PeerKey() != trust.PinOf(good.Leaf) {
 			t.Errorf("key %q", conn.PeerKey())
 		}
-		ask(t, a, secure("[2001:db8::2]:5061", "info.test"), p)
+		six := ask(t, a, secure("[2001:db8::2]:5061", "info.test"), p)
+		if again := ask(t, a, secure("[2001:db8::2]:5061", "[2001:db8::2]"), p); !again.Same(six) {
+			t.Error("a route by IPv6 address opened another connection")
+		}
 
 		// An address that has proven a name needs no other one; that connection is the same.
 		if again := ask(t, a, secure("10.0.0.2:5061", "10.0.0.2"), p); !again.Same(conn) {
