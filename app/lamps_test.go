@@ -209,6 +209,48 @@ func TestLampRefused(t *testing.T) {
 	}
 }
 
+// TestLampTold: what goes over the wire to a foreign phone. A stranger gets 403, a buddy who is not allowed 202 and
+// nothing real, one who is allowed the lamp and nothing but it.
+func TestLampTold(t *testing.T) {
+	p := newPBX(t, 489)
+	e := startAlice(t, p)
+	for who, share := range map[string]bool{"friend@info.test": true, "other@info.test": false} {
+		must(t, e.AddBuddy(t.Context(), who, "", ""))
+		must(t, e.SetLamp(t.Context(), who, false, share))
+	}
+	for _, tt := range []struct{ who, want string }{
+		{"mallory@evil.test", " 403 "}, {"other@info.test", " 202 "}, {"friend@info.test", " 200 "},
+	} {
+		cseq := p.watch(tt.who)
+		p.await("an answer to "+tt.who, func() bool { return strings.Contains(p.answers[cseq], tt.want) })
+	}
+	notify := func(who, state string) string {
+		var found string
+		p.await("NOTIFY "+state+" to "+who, func() bool {
+			for _, n := range p.notified {
+				if strings.Contains(header(n, "To"), who) && strings.Contains(n, state) && header(n, "Event") == "dialog" {
+					found = n
+				}
+			}
+			return found != ""
+		})
+		return found
+	}
+	if n := notify("other@", "pending"); !strings.HasPrefix(header(n, "Subscription-State"), "pending") || header(n, "Content-Type") != "" {
+		t.Errorf("to one who waits:\n%s", n)
+	}
+	n := notify("friend@", "terminated</state>")
+	if header(n, "Content-Type") != dialoginfo.ContentType || !strings.HasPrefix(header(n, "Subscription-State"), "active;expires=") ||
+		!strings.Contains(n, `version="0" state="full" entity="sip:alice@info.test"`) {
+		t.Errorf("first document:\n%s", n)
+	}
+	_, err := e.Call(t.Context(), "secret@info.test", CallOptions{})
+	must(t, err)
+	if n = notify("friend@", "confirmed</state>"); strings.Contains(n, "secret") || !strings.Contains(n, `version="1" state="full"`) {
+		t.Errorf("in a call:\n%s", n)
+	}
+}
+
 // TestOwnLamp: how our calls are reduced.
 func TestOwnLamp(t *testing.T) {
 	tests := []struct {

@@ -23,7 +23,8 @@ type pbx struct {
 	count     int    // of SUBSCRIBEs, without repetitions
 	cseq      int
 	seen      []string          // first lines of what came, for the log of a failure
-	answers   map[string]string // status lines of responses to NOTIFY, by CSeq
+	answers   map[string]string // status lines of responses, by CSeq
+	notified  []string          // NOTIFYs that came
 }
 
 func newPBX(t *testing.T, code int) *pbx {
@@ -80,9 +81,10 @@ func (p *pbx) serve() {
 			p.subscribe = msg
 			p.answer(msg, from, p.code, "Contact: <sip:box@"+p.conn.LocalAddr().String()+">\r\nExpires: 600\r\n")
 		case "SIP/2.0":
-			if cseq := header(msg, "CSeq"); strings.Contains(cseq, "NOTIFY") {
-				p.answers[cseq], _, _ = strings.Cut(msg, "\r\n")
-			}
+			p.answers[header(msg, "CSeq")] = first
+		case "NOTIFY":
+			p.notified = append(p.notified, msg)
+			p.answer(msg, from, 200, "")
 		}
 		p.mu.Unlock()
 	}
@@ -116,6 +118,18 @@ func (p *pbx) notify(inside bool, state, body string) {
 		"From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d NOTIFY\r\nContact: <sip:box@%s>\r\nEvent: message-summary\r\n"+
 		"Subscription-State: %s\r\nContent-Type: application/simple-message-summary\r\nContent-Length: %d\r\n\r\n%s",
 		p.contact, p.conn.LocalAddr(), p.cseq, from, to, id, p.cseq, p.conn.LocalAddr(), state, len(body), body))
+}
+
+// watch forwards a SUBSCRIBE of somebody to the lamp of the phone, and gives the CSeq of its answer.
+func (p *pbx) watch(who string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cseq++
+	p.send(p.phone, fmt.Sprintf("SUBSCRIBE %s SIP/2.0\r\nVia: SIP/2.0/UDP %[2]s;branch=z9hG4bKs%[3]d\r\nMax-Forwards: 70\r\n"+
+		"Record-Route: <sip:%[2]s;lr>\r\nFrom: <sip:%[4]s>;tag=w%[3]d\r\nTo: <sip:alice@info.test>\r\nCall-ID: watch%[3]d\r\n"+
+		"CSeq: %[3]d SUBSCRIBE\r\nContact: <sip:%[4]s>\r\nEvent: dialog\r\nAccept: application/dialog-info+xml\r\n"+
+		"Expires: 600\r\nContent-Length: 0\r\n\r\n", p.contact, p.conn.LocalAddr(), p.cseq, who))
+	return fmt.Sprint(p.cseq, " SUBSCRIBE")
 }
 
 // await waits until the server has seen something.
