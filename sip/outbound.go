@@ -71,7 +71,9 @@ func (a *Account) preloaded(to uri.URI) []uri.Address {
 	home := a.present().routes
 	p := a.cfg.Proxy
 	switch {
-	case p == nil, len(home) > 0 && home[0].URI.HostPort() == p.HostPort(), len(home) == 0 && p.HostPort() == to.HostPort():
+	case p == nil, len(home) == 0 && p.HostPort() == to.HostPort():
+		return home
+	case len(home) > 0 && home[0].URI.HostPort() == p.HostPort():
 		return home
 	}
 	return append([]uri.Address{{URI: p.WithParam("lr", "")}}, home...)
@@ -92,10 +94,13 @@ func (a *Account) localize(d *dialog, h hop) {
 // contact is where we can be reached for the requests that answer one sent by a hop. A GRUU leads here from anywhere,
 // also after a move (RFC 5627 4.4); by the way of the registration it is the registered Contact, with "ob" when the
 // server keeps that flow for us (RFC 5626 4.3); else our address as it is.
+//
+// A GRUU counts only with outbound. RFC 5627 4.4 would have it always, but Kamailio's registrar gives one to everybody
+// who asks, while its stock configuration answers 404 to a BYE sent there: who set up outbound has thought of both.
 func (a *Account) contact(h hop) uri.URI {
 	w := a.present()
 	switch {
-	case !w.gruu.IsZero():
+	case w.outbound && !w.gruu.IsZero():
 		return w.gruu
 	case w.leads(h):
 		return w.contact

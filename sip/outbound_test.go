@@ -365,6 +365,22 @@ func TestServiceRouteAndProxy(t *testing.T) {
 	}
 }
 
+// A GRUU from a registrar that does not do outbound is shown, but not used.
+func TestGRUUWithoutOutbound(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		o.gruu = "sip:alice@info.test;gr=" + testInstance
+		l.server("udp 10.0.0.9:5060")
+		a := l.phone("10.0.0.1", nil).account(outboundAccount())
+		until(t, a, Registered, time.Second)
+		_, err := a.Options(t.Context(), uri.New("bob", "info.test", 0))
+		must(t, err)
+		if got := o.last("OPTIONS").field("Contact"); got != "<"+a.State().Contact.String()+">" || a.State().GRUU.String() != o.gruu {
+			t.Errorf("Contact %s, GRUU %s", got, a.State().GRUU)
+		}
+	})
+}
+
 func TestPublicGRUU(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"ours", "sip:alice@info.test;gr=urn:uuid:1", "sip:alice@info.test;gr=urn:uuid:1"},
@@ -383,4 +399,65 @@ func TestPublicGRUU(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Moves in a row: each is a new flow and one binding, and none looks like a server that drops connections.
+func TestFlowMoves(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		o.outbound = true
+		l.server("tls 10.0.0.9:5061")
+		p := l.phone("10.0.0.1", nil)
+		cfg := outboundAccount()
+		cfg.Trust = trust.Policy{Mode: trust.Pin}
+		a := p.account(cfg)
+		until(t, a, Registered, time.Second)
+		for i := range 4 {
+			addr := "10." + string(rune('1'+i)) + ".0.1"
+			p.host.SetAddrs(addr)
+			start := time.Now()
+			p.NetworkChanged(t.Context())
+			must(t, a.Register(t.Context()))
+			if d := time.Since(start); d > 70*ms { // TCP, TLS, REGISTER: three round trips
+				t.Errorf("move %d took %v", i+1, d)
+			}
+			time.Sleep(5 * time.Second)
+			if b := o.bound(); len(b) != 1 || !strings.Contains(b[0], "@"+addr+":") || a.State().Contact.Host != addr {
+				t.Errorf("bound %v", b)
+			}
+		}
+		if got := p.history(); strings.Contains(got, "failed") || strings.Count(got, "registering") != 1 {
+			t.Errorf("history %s", got)
+		}
+	})
+}
+
+// Two accounts over one connection: its end is noticed by both.
+func TestSharedFlow(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		o.outbound = true
+		l.server("tcp 10.0.0.9:5060")
+		p := l.phone("10.0.0.1", nil)
+		var accounts []*Account
+		for _, id := range []string{"1", "2"} {
+			cfg := outboundAccount()
+			cfg.ID, cfg.AOR, cfg.Instance, cfg.ContactUser = id, uri.New("user"+id, "info.test", 0), testInstance+id, "us"+id
+			accounts = append(accounts, p.account(cfg))
+		}
+		for _, a := range accounts {
+			until(t, a, Registered, time.Second)
+		}
+		time.Sleep(time.Second)
+		o.hangUp()
+		time.Sleep(time.Second)
+		if n := o.count("REGISTER"); n != 4 {
+			t.Errorf("%d REGISTERs, want two more", n)
+		}
+		for _, a := range accounts {
+			if s := a.State(); s.Registration != Registered || s.Contact.Port == 0 {
+				t.Errorf("account %s: %+v", a.ID(), s)
+			}
+		}
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/sip/transport"
 )
 
 const (
@@ -38,11 +40,12 @@ type registration struct {
 	// Owned by run.
 	state   regState
 	waiting []*forced
-	lease   lease     // what the last 2xx gave
-	err     error     // why the last REGISTER failed
-	failed  int       // failures in a row
-	flaps   int       // short lives of flows in a row
-	began   time.Time // of lease
+	lease   lease          // what the last 2xx gave
+	err     error          // why the last REGISTER failed
+	failed  int            // failures in a row
+	flaps   int            // short lives of flows in a row
+	flow    transport.Conn // that of lease; nil once it has failed
+	began   time.Time      // when flow did
 	retryAt time.Time
 	keeper  keeper
 
@@ -184,6 +187,7 @@ func (r *registration) flowEnded() regEvent {
 	if moved || time.Since(r.began) >= flowProven {
 		r.flaps = 0
 	}
+	r.flow = nil
 	if r.flaps++; r.flaps == 1 {
 		return regBroken
 	}
@@ -202,21 +206,26 @@ func (r *registration) apply(ctx context.Context, e regEvent) {
 	switch m.do {
 	case regSend:
 		r.begin(ctx)
+		r.show(before)
 	case regRest:
 		r.rest()
+		r.show(before)
+		r.tell(nil)
 	case regPause:
 		r.backOff(e == regRefused)
+		r.show(before)
+		r.tell(r.err)
 	case regUnregister:
 		r.unregister(ctx)
-	case regEnd, regNothing:
-		if e == regSilence && before != m.next || e == regLapsed && m.next == regRetrying {
+		r.show(before)
+	case regNothing:
+		if m.next != before { // nobody answers
 			r.err = fmt.Errorf("register %s: %w", r.a.cfg.AOR, ErrNoAnswer)
-			r.tell(r.err)
 			r.show(before)
+			r.tell(r.err)
 		}
-		return
+	case regEnd:
 	}
-	r.show(before)
 }
 
 // show tells the application where we stand, unless it is where we stood.
@@ -302,15 +311,16 @@ func (r *registration) ended() {
 func (r *registration) rest() {
 	l := &r.lease
 	r.failed = 0
-	r.began = time.Now()
-	l.until = r.began.Add(l.granted)
+	if r.flow == nil || !r.flow.Same(l.way.conn) {
+		r.flow, r.began = l.way.conn, time.Now()
+	}
+	l.until = time.Now().Add(l.granted)
 	r.silence.off()
 	r.lapse.set(l.granted)
 	r.due.set(max(l.granted-margin(l.granted), time.Second))
 	r.broken = l.way.conn.Broken()
 	r.a.take(l.way)
 	r.keeper.keep(r.a, *l)
-	r.tell(nil)
 }
 
 // backOff waits before the next try.
@@ -323,7 +333,6 @@ func (r *registration) backOff(count bool) {
 	pause := r.pause(r.err)
 	r.due.set(pause)
 	r.retryAt = time.Now().Add(pause)
-	r.tell(r.err)
 }
 
 // pause is the time until the next REGISTER after a failure: a growing back-off with jitter so that a server coming
