@@ -220,12 +220,12 @@ func (g *guard) spoke(req *sipmsg.Request, t resolve.Target) {
 
 // screen is the first look at a parsed request: code 0 means well formed. Strangers are not told what is wrong.
 func (g *guard) screen(in *inbound) (code int, drop bool) {
-	code, drop = g.u.validate(in)
-	if code != 0 && !drop && !g.deservesAnswer(in.remote) {
+	code = g.u.validate(in)
+	if code != 0 && !g.deservesAnswer(in.remote) {
 		g.silenced.Add(1)
 		return 0, true
 	}
-	return code, drop
+	return code, false
 }
 
 func (g *guard) deservesAnswer(remote netip.AddrPort) bool {

@@ -243,9 +243,11 @@ func (strict) WriteMsg(msg sipmsg.Message) error {
 // nowhere is a connection that swallows.
 type nowhere struct{ transport.Conn }
 
-func (nowhere) Transport() string                         { return "udp" }
-func (nowhere) Remote() netip.AddrPort                    { return netip.MustParseAddrPort("127.0.0.1:9") }
-func (nowhere) Local() netip.AddrPort                     { return netip.MustParseAddrPort("127.0.0.1:5060") }
+func (nowhere) Transport() string      { return "udp" }
+func (nowhere) Remote() netip.AddrPort { return netip.MustParseAddrPort("127.0.0.1:9") }
+
+func (nowhere) Local() netip.AddrPort { return netip.MustParseAddrPort("127.0.0.1:5060") }
+
 func (nowhere) LocalAddr() net.Addr                       { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5060} }
 func (nowhere) WriteMsg(sipmsg.Message) error             { return nil }
 func (nowhere) Ref(int) int                               { return 1 }

@@ -123,7 +123,7 @@ func TestTorture(t *testing.T) {
 	}
 	const file = "../docs/torture.md"
 	if *updateTorture {
-		must(t, os.WriteFile(file, []byte(doc.String()), 0o644)) //nolint:gosec // a page of the documentation
+		must(t, os.WriteFile(file, []byte(doc.String()), 0o644))
 	}
 	if page, err := os.ReadFile(file); err != nil || string(page) != doc.String() {
 		t.Errorf("docs/torture.md is stale: go test ./sip -run TestTorture -update (%v)", err)
@@ -252,7 +252,8 @@ func newTorturer(t *testing.T, l *lab, six bool) *torturer {
 func (b *torturer) send(data []byte) error {
 	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
 	via := head[max(0, bytes.Index(bytes.ToLower(head), []byte("\r\nvia"))):]
-	if i := bytes.Index(via, []byte("SIP/2.0/")); i < 0 || bytes.HasPrefix(via[i+8:], []byte("UDP")) {
+	_, transport, found := bytes.Cut(via, []byte("SIP/2.0/"))
+	if !found || bytes.HasPrefix(transport, []byte("UDP")) {
 		_, err := b.udp.WriteTo(data, net.UDPAddrFromAddrPort(b.to))
 		return err
 	}

@@ -7,7 +7,6 @@ type address struct {
 	display []byte // as it came, quotes included
 	uri     []byte
 	params  []byte // from the first semicolon on
-	bare    bool   // no angle brackets
 	tidy    bool   // in canonical form
 }
 
@@ -27,36 +26,33 @@ func parseAddress(v []byte, list bool) (a address, ok bool) {
 			return a, false
 		}
 	}
-	if open := bytes.IndexByte(rest, '<'); open >= 0 && !bytes.ContainsAny(rest[:open], ";\"") {
-		if open > 0 {
-			a.display = bytes.TrimRight(rest[:open], " \t")
-			comma := bytes.IndexByte(a.display, ',') >= 0
-			if bytes.ContainsAny(a.display, "\">\\") || comma && list {
-				return a, false
-			}
-			a.tidy = !comma
-		}
-		rest = rest[open+1:]
-		end := bytes.IndexByte(rest, '>')
-		if end < 0 {
-			return a, false
-		}
-		a.uri, a.params = rest[:end], rest[end+1:]
-	} else {
-		// RFC 3261 20.10: without brackets everything after the semicolon belongs to the header field, and a URI with
-		// a comma, question mark or semicolon needs them.
-		a.bare = true
-		end := bytes.IndexByte(rest, ';')
-		if end < 0 {
-			end = len(rest)
-		}
-		a.uri, a.params = bytes.TrimRight(rest[:end], " \t"), rest[end:]
-		a.tidy = len(a.uri) == end
-		if bytes.ContainsAny(a.uri, ",?") {
-			return a, false
-		}
+	open := bytes.IndexByte(rest, '<')
+	if open < 0 || bytes.ContainsAny(rest[:open], ";\"") {
+		return parseBare(rest)
 	}
-	return a, true
+	if open > 0 {
+		a.display = bytes.TrimRight(rest[:open], " \t")
+		comma := bytes.IndexByte(a.display, ',') >= 0
+		if bytes.ContainsAny(a.display, "\">\\") || comma && list {
+			return a, false
+		}
+		a.tidy = !comma
+	}
+	uri, params, ok := bytes.Cut(rest[open+1:], []byte(">"))
+	a.uri, a.params = uri, params
+	return a, ok
+}
+
+// parseBare reads an addr-spec. RFC 3261 20.10: without brackets everything after the semicolon belongs to the header
+// field, and a URI with a comma, question mark or semicolon needs them.
+func parseBare(v []byte) (a address, ok bool) {
+	end := bytes.IndexByte(v, ';')
+	if end < 0 {
+		end = len(v)
+	}
+	a.uri, a.params = bytes.TrimRight(v[:end], " \t"), v[end:]
+	a.tidy = len(a.uri) == end
+	return a, !bytes.ContainsAny(a.uri, ",?")
 }
 
 // append writes the canonical form.

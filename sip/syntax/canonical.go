@@ -1,5 +1,7 @@
 package syntax
 
+import "bytes"
+
 // canonical writes a message that has passed all rules in canonical form.
 func (m *message) canonical() []byte {
 	out := make([]byte, 0, m.end+64)
@@ -29,33 +31,31 @@ func (f *field) append(out []byte) []byte {
 	if name == "" {
 		name = string(f.name)
 	}
-	switch f.id {
-	case hDate:
-		if !validDate(f.value) {
-			return out // RFC 4475 3.1.2.12: a date in another zone is as good as none
-		}
-	case hCSeq:
-		digits, method := f.value, f.value
-		for i, c := range f.value {
-			if isSpace(c) {
-				digits, method = digits[:min(i, len(digits))], f.value[i+1:]
-			}
-		}
-		return appendLine(out, name, func(b []byte) []byte { return append(append(append(b, digits...), ' '), method...) })
-	case hFrom, hTo, hReferTo, hReferredBy:
+	switch {
+	case f.id == hDate && !validDate(f.value):
+		return out // RFC 4475 3.1.2.12: a date in another zone is as good as none
+	case f.id == hCSeq:
+		return appendLine(out, name, func(b []byte) []byte { return appendCSeq(b, f.value) })
+	case f.id.isAddress():
 		if a, ok := parseAddress(f.value, false); ok {
 			return appendLine(out, name, a.append)
 		}
-	case hVia, hContact, hRoute, hRecordRoute, hPath, hServiceRoute:
+	case f.id.isList():
 		for rest, more := f.value, true; more; {
 			var one []byte
 			one, rest, more = element(rest)
 			out = f.appendElement(out, name, one)
 		}
 		return out
-	default:
 	}
 	return appendLine(out, name, func(b []byte) []byte { return append(b, f.value...) })
+}
+
+// appendCSeq writes number and method with one space between.
+func appendCSeq(out, value []byte) []byte {
+	i, j := bytes.IndexAny(value, " \t"), bytes.LastIndexAny(value, " \t")
+	out = append(append(out, value[:i]...), ' ')
+	return append(out, value[j+1:]...)
 }
 
 func (f *field) appendElement(out []byte, name string, one []byte) []byte {

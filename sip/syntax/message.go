@@ -31,7 +31,9 @@ type message struct {
 }
 
 // messages keeps the tables of messages that were judged.
-var messages = sync.Pool{New: func() any { return &message{fields: make([]field, 0, 32)} }} //nolint:gochecknoglobals // a pool
+//
+//nolint:gochecknoglobals // a pool
+var messages = sync.Pool{New: func() any { return &message{fields: make([]field, 0, 32)} }}
 
 func (m *message) release() {
 	clear(m.fields) // they refer to what was read
@@ -160,7 +162,9 @@ func (m *message) statusLine(line []byte) *fault {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
 	// The reason phrase may be empty (RFC 4475 3.1.1.13), and some leave its space away as well.
 	code, phrase, space := bytes.Cut(rest, []byte(" "))
-	if n, ok := number(code, 699); !bytes.Equal(version, []byte("SIP/2.0")) || !ok || n < 100 || len(code) != 3 || !isText(phrase) {
+	n, ok := number(code, 699)
+	ok = ok && n >= 100 && len(code) == len("200")
+	if !ok || !bytes.Equal(version, []byte("SIP/2.0")) || !isText(phrase) {
 		return &fault{code: 400, reason: "Malformed Status Line", section: "RFC 3261 7.2", drop: true}
 	}
 	m.status = code

@@ -3,29 +3,35 @@ package syntax
 // header names a header field that the rules know; hOther is any other.
 type header uint8
 
+// Their order makes groups: lists of addresses or Vias, other lists, then those that stand only once (RFC 3261 7.3.1:
+// no list in their grammar), addresses first.
 const (
 	hOther header = iota
+
 	hVia
-	hFrom
-	hTo
-	hCallID
-	hCSeq
-	hMaxForwards
-	hContentLength
-	hContentType
-	hContentEncoding
 	hContact
 	hRoute
 	hRecordRoute
 	hPath
 	hServiceRoute
+
 	hAccept
+	hContentEncoding
+
+	hFrom
+	hTo
+	hReferTo
+	hReferredBy
+
+	hCallID
+	hCSeq
+	hMaxForwards
+	hContentLength
+	hContentType
 	hDate
 	hEvent
 	hExpires
 	hMinExpires
-	hReferTo
-	hReferredBy
 	hReplaces
 	hRetryAfter
 	hRSeq
@@ -96,17 +102,9 @@ var longNames = map[string]struct { //nolint:gochecknoglobals // a table
 	"n": {"Identity-Info", hOther},
 }
 
-// once tells whether a header field may stand only once (RFC 3261 7.3.1: no list in its grammar).
-func (h header) once() bool {
-	switch h {
-	case hFrom, hTo, hCallID, hCSeq, hMaxForwards, hContentLength, hContentType, hDate, hEvent, hExpires, hMinExpires,
-		hReferTo, hReferredBy, hReplaces, hRetryAfter, hRSeq, hRAck, hSessionExpires, hMinSE, hSubscriptionState,
-		hTimestamp, hOnce:
-		return true
-	default:
-		return false
-	}
-}
+func (h header) isList() bool    { return h >= hVia && h <= hServiceRoute }
+func (h header) isAddress() bool { return h >= hFrom && h <= hReferredBy }
+func (h header) once() bool      { return h >= hFrom }
 
 // known looks a header name up. A name in its long form and any case is as good as the usual spelling: parsers
 // compare names without case.

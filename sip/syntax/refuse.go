@@ -69,12 +69,10 @@ func Refuse(raw []byte, v Verdict, from netip.AddrPort, secret []byte, extra ...
 // repeatable tells whether what an answer repeats cannot break out of its line.
 func (m *message) repeatable() bool {
 	for i := range m.fields {
-		switch f := &m.fields[i]; f.id {
-		case hVia, hFrom, hTo, hCallID, hCSeq:
-			if !isText(f.value) {
-				return false
-			}
-		default:
+		id := m.fields[i].id
+		repeats := id == hVia || id == hFrom || id == hTo || id == hCallID || id == hCSeq
+		if repeats && !isText(m.fields[i].value) {
+			return false
 		}
 	}
 	return true
@@ -109,7 +107,7 @@ func appendTopVia(out, list []byte, from netip.AddrPort) (line []byte, port uint
 	}
 	port = 5060
 	if n, fits := number(v.port, 65535); fits && n > 0 {
-		port = uint16(n)
+		port = uint16(n) //nolint:gosec // bounded by number
 	}
 	asked, rport := param(v.params, "rport")
 	_, received := param(v.params, "received")
@@ -118,8 +116,8 @@ func appendTopVia(out, list []byte, from netip.AddrPort) (line []byte, port uint
 	out = v.append(out)
 	p := params{rest: text}
 	for {
-		name, value, more := p.next()
-		if !more {
+		name, value, found := p.next()
+		if !found {
 			break
 		}
 		out = append(append(out, ';'), name...)

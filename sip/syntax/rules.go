@@ -18,8 +18,8 @@ const (
 	requests kind = iota
 	everything
 	responses
-	// noted is for requests. In a response such a field is as good as missing, and a 200 is too dear to be dropped for the
-	// strange Contact of another phone of the user.
+	// noted is for requests. In a response such a field is as good as missing, and a 200 is too dear to be dropped for
+	// the strange Contact of another phone of the user.
 	noted
 )
 
@@ -33,34 +33,32 @@ var rules = [...]rule{ //nolint:gochecknoglobals // a table
 	{"RFC 3261 8.1.1.2", 400, "Missing To", everything, without(hTo)},
 	{"RFC 3261 7.3.1", 400, "Repeated Header Field", everything, repeated},
 	{"RFC 3261 20.42", 400, "Malformed Via", everything, badVia},
-	{"RFC 3261 8.1.3.3", 400, "More Than One Via", responses, func(m *message) bool { return m.vias() != 1 }},
+	{"RFC 3261 8.1.3.3", 400, "More Than One Via", responses, manyVias},
 	{"RFC 3261 8.1.1.5", 400, "Malformed CSeq", everything, badCSeq},
 	{"RFC 3261 8.1.1.5", 400, "CSeq Names Another Method", requests, otherMethod},
 	{"RFC 3261 20.8", 400, "Malformed Call-ID", everything, badCallID},
-	{"RFC 3261 20.20", 400, "Malformed From", everything, func(m *message) bool { return m.badParty(hFrom) }},
-	{"RFC 3261 20.39", 400, "Malformed To", everything, func(m *message) bool { return m.badParty(hTo) }},
+	{"RFC 3261 20.20", 400, "Malformed From", everything, badAddress(hFrom)},
+	{"RFC 3261 20.39", 400, "Malformed To", everything, badAddress(hTo)},
 	{"RFC 3261 8.2.2.1", 416, "Unsupported URI Scheme", requests, otherScheme},
 	{"RFC 3261 19.1.1", 400, "Malformed Request-URI", requests, badRequestURI},
-	{"RFC 3261 20.14", 400, "Malformed Content-Length", everything, badLength},
-	{"RFC 3261 18.3", 400, "Body Shorter Than Content-Length", everything, func(m *message) bool { return m.end > len(m.raw) }},
-	{"RFC 3261 21.4.11", 413, "Request Entity Too Large", everything, func(m *message) bool { return len(m.body) > MaxBody }},
+	{"RFC 3261 20.14", 400, "Malformed Content-Length", everything, badNumber(hContentLength, 1<<32-1)},
+	{"RFC 3261 18.3", 400, "Body Shorter Than Content-Length", everything, tooShort},
+	{"RFC 3261 21.4.11", 413, "Request Entity Too Large", everything, tooLarge},
 	{"RFC 3261 20.22", 400, "Malformed Max-Forwards", requests, badNumber(hMaxForwards, 255)},
 	{"RFC 3261 20.15", 400, "Malformed Content-Type", noted, badContentType},
-	{"RFC 3261 20.15", 400, "Missing Content-Type", requests, func(m *message) bool { return len(m.body) > 0 && m.count[hContentType] == 0 }},
+	{"RFC 3261 20.15", 400, "Missing Content-Type", requests, untyped},
 	{"RFC 2046 5.1", 400, "Malformed Multipart Body", requests, badMultipart},
 	{"RFC 3261 20.10", 400, "Malformed Contact", noted, badContact},
-	{"RFC 3261 20.34", 400, "Malformed Route", everything, func(m *message) bool { return m.badList(hRoute) }},
-	{"RFC 3261 20.30", 400, "Malformed Record-Route", everything, func(m *message) bool { return m.badList(hRecordRoute) }},
-	{"RFC 3327 4", 400, "Malformed Path", noted, func(m *message) bool { return m.badList(hPath) }},
-	{"RFC 3608 5", 400, "Malformed Service-Route", noted, func(m *message) bool { return m.badList(hServiceRoute) }},
-	{"RFC 3515 2.4.1", 400, "Missing Refer-To", requests, func(m *message) bool {
-		return string(m.method) == "REFER" && m.count[hReferTo] == 0
-	}},
-	{"RFC 3515 2.1", 400, "Malformed Refer-To", requests, func(m *message) bool { return m.badParty(hReferTo) }},
-	{"RFC 3892 3", 400, "Malformed Referred-By", requests, func(m *message) bool { return m.badParty(hReferredBy) }},
+	{"RFC 3261 20.34", 400, "Malformed Route", everything, badAddresses(hRoute)},
+	{"RFC 3261 20.30", 400, "Malformed Record-Route", everything, badAddresses(hRecordRoute)},
+	{"RFC 3327 4", 400, "Malformed Path", noted, badAddresses(hPath)},
+	{"RFC 3608 5", 400, "Malformed Service-Route", noted, badAddresses(hServiceRoute)},
+	{"RFC 3515 2.4.1", 400, "Missing Refer-To", requests, noReferTo},
+	{"RFC 3515 2.1", 400, "Malformed Refer-To", requests, badAddress(hReferTo)},
+	{"RFC 3892 3", 400, "Malformed Referred-By", requests, badAddress(hReferredBy)},
 	{"RFC 3891 3", 400, "Malformed Replaces", requests, badReplaces},
-	{"RFC 6665 8.2.1", 400, "Malformed Event", requests, func(m *message) bool { return m.badToken(hEvent) }},
-	{"RFC 6665 8.2.3", 400, "Malformed Subscription-State", requests, func(m *message) bool { return m.badToken(hSubscriptionState) }},
+	{"RFC 6665 8.2.1", 400, "Malformed Event", requests, badToken(hEvent)},
+	{"RFC 6665 8.2.3", 400, "Malformed Subscription-State", requests, badToken(hSubscriptionState)},
 	{"RFC 3262 7.1", 400, "Malformed RSeq", responses, badNumber(hRSeq, 1<<32-1)},
 	{"RFC 3262 7.2", 400, "Malformed RAck", requests, badRAck},
 	{"RFC 4028 4", 400, "Malformed Session-Expires", noted, badSeconds(hSessionExpires)},
@@ -91,13 +89,15 @@ func (m *message) judge() *fault {
 
 // measure cuts the body to its Content-Length; end is beyond the message when the body is too short.
 func (m *message) measure() {
-	n, ok := number(m.get(hContentLength), MaxMessage)
-	if !ok || m.count[hContentLength] != 1 {
-		return
-	}
-	m.end = len(m.raw) - len(m.body) + int(n)
-	if int(n) <= len(m.body) {
+	n, ok := number(m.get(hContentLength), 1<<32-1)
+	switch {
+	case !ok || m.count[hContentLength] != 1:
+	case n > uint64(len(m.body)):
+		m.end = len(m.raw) + 1
+	default:
+		m.end -= len(m.body)
 		m.body = m.body[:n] // RFC 3261 18.3: what follows in the datagram is no part of it
+		m.end += len(m.body)
 	}
 }
 
@@ -153,27 +153,31 @@ func cutParams(v []byte) (value, params []byte) {
 	return v, nil
 }
 
-// badLength refuses a length that is no number, such as -999 (RFC 4475 3.1.2.3).
-func badLength(m *message) bool {
-	if m.count[hContentLength] == 0 {
-		return false
+// badToken makes the rule of a token with parameters.
+func badToken(h header) func(*message) bool {
+	return func(m *message) bool {
+		if m.count[h] == 0 {
+			return false
+		}
+		token, rest := cutParams(m.get(h))
+		ok, _ := checkParams(rest)
+		return !ok || !isToken(token)
 	}
-	_, ok := number(m.get(hContentLength), 1<<32-1)
-	if n, small := number(m.get(hContentLength), MaxMessage); ok && (!small || int(n) > MaxMessage) {
-		m.end = len(m.raw) + 1 // more than can have come
-	}
-	return !ok
 }
 
-// badToken tells whether a header field is not a token with parameters.
-func (m *message) badToken(h header) bool {
-	if m.count[h] == 0 {
-		return false
-	}
-	token, rest := cutParams(m.get(h))
-	ok, _ := checkParams(rest)
-	return !ok || !isToken(token)
+func badAddress(h header) func(*message) bool {
+	return func(m *message) bool { return m.badParty(h) }
 }
+
+func badAddresses(h header) func(*message) bool {
+	return func(m *message) bool { return m.badList(h) }
+}
+
+func tooShort(m *message) bool  { return m.end > len(m.raw) }
+func tooLarge(m *message) bool  { return len(m.body) > MaxBody }
+func untyped(m *message) bool   { return len(m.body) > 0 && m.count[hContentType] == 0 }
+func manyVias(m *message) bool  { return m.vias() != 1 }
+func noReferTo(m *message) bool { return string(m.method) == "REFER" && m.count[hReferTo] == 0 }
 
 // badContentType wants type "/" subtype *( ";" param ), with white space around the slash.
 func badContentType(m *message) bool {

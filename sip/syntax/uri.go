@@ -85,7 +85,7 @@ func validHostPort(b []byte) bool {
 
 // cutPort parts host and port at the colon after any bracket; port is nil when there is no colon.
 func cutPort(b []byte) (host, port []byte, ok bool) {
-	end := 0
+	var end int
 	if len(b) > 0 && b[0] == '[' {
 		end = bytes.IndexByte(b, ']') + 1
 		if end == 0 {

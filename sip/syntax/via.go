@@ -36,9 +36,10 @@ func parseVia(v []byte) (out via, ok bool) {
 	sentBy = bytes.Trim(sentBy, " \t")
 	host, port, ok := cutPort(sentBy)
 	if !ok {
-		// COLON has white space around it: "host : 5060".
+		// COLON may have white space around it: "[::1] : 5060".
 		i := bytes.IndexByte(sentBy, ']') + 1
-		if host, port, ok = sentBy[:i], bytes.TrimLeft(sentBy[i:], " \t"), i > 0; !ok || len(port) == 0 || port[0] != ':' {
+		host, port, ok = sentBy[:i], bytes.TrimLeft(sentBy[i:], " \t"), i > 0
+		if !ok || len(port) == 0 || port[0] != ':' {
 			return out, false
 		}
 		port = port[1:]
