@@ -17,7 +17,7 @@ endif
 # The linter's own modules stay out of go.mod.
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run build test vet pure cgo race bench fuzz lint interop smoke screens notice clean deps deps-run
+.PHONY: run build test vet pure cgo race bench fuzz lint interop interop-table smoke screens notice clean deps deps-run
 
 run: build
 	./bin/peregrine
@@ -52,6 +52,11 @@ race:
 # Real SIP software in network namespaces, and the network watcher on a real kernel.
 interop: build deps
 	PEREGRINECTL=$(CURDIR)/bin/peregrinectl VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 30m -count 1 $(ROOT) $(LAB)
+
+# docs/interop.md anew: every feature against every program that has it.
+interop-table: build deps
+	go build -o bin/peregrine-lab ./internal/lab/cmd/peregrine-lab
+	PEREGRINECTL=$(CURDIR)/bin/peregrinectl $(if $(filter 0,$(shell id -u)),,sudo -E) bin/peregrine-lab interop
 
 # The real window on an X server without a screen, used as a newcomer would (asks for root).
 DESKTOP = PEREGRINE_BIN=$(CURDIR)/bin VERBOSE=1 scripts/gotest.sh -tags "$(TAGS) lab" -timeout 15m -count 1 $(ROOT)

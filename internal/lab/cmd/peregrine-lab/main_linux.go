@@ -30,6 +30,7 @@ const usage = `peregrine-lab [-prefix P] VERB …
   baresip HOST USER [enst]   start a baresip there (log and control in the run folder)
   bindings USER [enst]       what the registrar knows
   sweep                      remove what killed test runs left behind
+  interop [-o FILE] [-from LOG]  run the interop suite (or read its output) and write the table of features
 `
 
 // errUsage makes main print how the command is used.
@@ -73,6 +74,8 @@ func run(ctx context.Context, args []string) error {
 		return err
 	case "shell":
 		return shell(ctx, *prefix, rest)
+	case "interop":
+		return interop(ctx, rest)
 	case "down", "move", "link", "baresip", "bindings":
 		return onLab(ctx, *prefix, verb, rest)
 	}
