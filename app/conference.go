@@ -246,11 +246,12 @@ func (e *Engine) muteConferenceLocked(on bool) {
 }
 
 // conferLocked puts into the figures of a call what the mixer knows better than its session: whether the user is muted,
-// and how the devices are. The caller holds e.mu.
+// and how the devices are. A peer that holds the call may play music, which the others are spared. The caller holds e.mu.
 func (e *Engine) conferLocked(c *call, st media.Stats) media.Stats {
 	if e.conf == nil || e.conf.ports[c] == nil {
 		return st
 	}
+	e.conf.ports[c].SetMuted(st.RemoteHold)
 	st.Muted = e.conf.muted
 	st.RecorderProblem, st.PlayerProblem = e.conf.mixer.Problems()
 	return st
