@@ -2,8 +2,8 @@ package trace
 
 import "strings"
 
-// shown are the parameters of digest credentials and challenges (RFC 7616) that help and say nothing about the password:
-// without response and cnonce there is nothing to try passwords against.
+// shown are the parameters of digest credentials and challenges (RFC 7616) that help and say nothing about the
+// password: without response and cnonce there is nothing to try passwords against.
 func shown(param string) bool {
 	switch param {
 	case "username", "realm", "uri", "algorithm", "qop", "nc", "stale", "domain", "userhash", "charset":
@@ -112,7 +112,8 @@ func tells(squeezed string) bool {
 	return false
 }
 
-// maskValue masks what may be secret in any text: passwords of URIs, headers in URIs and whatever looks like credentials.
+// maskValue masks what may be secret in any text: passwords of URIs, headers in URIs and whatever looks like
+// credentials.
 func maskValue(s string) string {
 	if tells(squeeze(s)) {
 		return maskTelling(s)

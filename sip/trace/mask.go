@@ -15,8 +15,8 @@ const (
 	maxShown = 16 << 10
 )
 
-// Junk describes what came and is no SIP, by its first bytes in hexadecimal.
-func Junk(raw []byte) []byte {
+// Noise describes what came and is no SIP, by its first bytes in hexadecimal.
+func Noise(raw []byte) []byte {
 	return fmt.Appendf(nil, "[%d bytes that are no SIP: % x]\n", len(raw), raw[:min(len(raw), junkShown)])
 }
 
@@ -28,8 +28,8 @@ func Junk(raw []byte) []byte {
 //   - every body but SDP becomes "[N bytes]"; those of MESSAGE always do;
 //   - keys in SDP.
 //
-// It takes any bytes, a broken message too: where it is in doubt it shows less. Lines end as they came, long messages are
-// cut.
+// It takes any bytes, a broken message too: where it is in doubt it shows less. Lines end as they came, long messages
+// are cut.
 func Mask(raw []byte) []byte {
 	var out bytes.Buffer
 	lines := lineReader{rest: raw[:min(len(raw), maxShown)]}

@@ -62,7 +62,7 @@ func TestMaskIsBounded(t *testing.T) {
 	if got := Mask([]byte(long + "\r\nv=0\r\n")); len(got) > maxShown+100 || !bytes.Contains(got, []byte("bytes]")) {
 		t.Errorf("%d bytes, ends %q", len(got), got[len(got)-30:])
 	}
-	if got := Junk(bytes.Repeat([]byte{0xab}, 60000)); len(got) > 200 || !bytes.Contains(got, []byte("60000")) {
+	if got := Noise(bytes.Repeat([]byte{0xab}, 60000)); len(got) > 200 || !bytes.Contains(got, []byte("60000")) {
 		t.Errorf("%q", got)
 	}
 }

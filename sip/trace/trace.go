@@ -19,8 +19,30 @@ type Entry struct {
 	Out           bool   // sent by us
 	Transport     string // "udp", "tcp", "tls"
 	Local, Remote netip.AddrPort
-	Junk          bool   // nobody could read it
+	Fate          Fate   // of what came
 	Message       []byte // masked; never changed once the entry is made
+}
+
+// Fate is what became of a message that came.
+type Fate int
+
+// The fates.
+const (
+	Taken    Fate = iota // given to the user agent
+	Junk                 // nobody could read it
+	Silenced             // dropped by the shield without an answer
+)
+
+func (f Fate) String() string {
+	switch f {
+	case Taken:
+		return "taken"
+	case Junk:
+		return "not understood"
+	case Silenced:
+		return "dropped without an answer"
+	}
+	return "unknown"
 }
 
 // WriteTo writes an entry as text: a line that says when, where from and where to, the message with line feeds alone,
@@ -29,7 +51,7 @@ func WriteTo(w io.Writer, e Entry) (int, error) { return io.WriteString(w, e.Str
 
 // String gives the text form of WriteTo:
 //
-//	2026-11-22T20:05:12.123456Z UDP 10.0.0.1:5060 -> 10.0.0.2:5060 (412 bytes)
+//	2026-11-22T20:05:12.123456Z UDP 10.0.0.1:5060 -> 10.0.0.2:5060 (412 bytes shown)
 //	OPTIONS sip:bob@info.test SIP/2.0
 //	…
 func (e Entry) String() string {
@@ -39,8 +61,8 @@ func (e Entry) String() string {
 	}
 	var b strings.Builder
 	note := ""
-	if e.Junk {
-		note = ", not understood"
+	if e.Fate != Taken {
+		note = ", " + e.Fate.String()
 	}
 	fmt.Fprintf(&b, "%s %s %s -> %s (%d bytes shown%s)\n", e.At.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
 		strings.ToUpper(e.Transport), from, to, len(e.Message), note)

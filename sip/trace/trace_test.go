@@ -25,7 +25,7 @@ func TestText(t *testing.T) {
 	if _, err := WriteTo(&b, e); err != nil || b.String() != want {
 		t.Errorf("%v\n%q\n%q", err, b.String(), want)
 	}
-	e.Out, e.Junk = true, true
+	e.Out, e.Fate = true, Junk
 	if got := e.String(); !strings.Contains(got, "10.0.0.1:5060 -> [2001:db8::2]:5060") || !strings.Contains(got, "not understood") {
 		t.Errorf("%q", got)
 	}

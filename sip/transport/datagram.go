@@ -12,6 +12,8 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/peregrine-softphone/peregrine/sip/trace"
 )
 
 func prepare(pc net.PacketConn) {
@@ -86,14 +88,15 @@ func (l *Layer) datagram(data []byte, remote netip.AddrPort) {
 		return
 	case !remote.IsValid(), !LooksLikeSIP(data):
 		l.junk.Add(1)
-		l.traceIn(from, data, true)
+		l.traceIn(from, data, trace.Junk)
 		return
 	}
 	if !l.cfg.Admit(remote, false, data) {
+		l.traceIn(from, data, trace.Silenced)
 		return
 	}
 	msg, err := l.cfg.Parse(data)
-	l.traceIn(from, data, err != nil)
+	l.traceIn(from, data, fateOf(err))
 	if err != nil {
 		l.junk.Add(1)
 		l.log.Debug("message not understood", "remote", remote, "bytes", len(data))

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/peregrine-softphone/peregrine/sip/trace"
 )
 
 const (
@@ -96,9 +98,9 @@ func (f *flow) take(in *framer, malformed *int) bool {
 		switch {
 		case err != nil:
 			f.l.junk.Add(1)
-			f.l.traceIn(f, in.buf, true)
+			f.l.traceIn(f, in.buf, trace.Junk)
 			f.l.log.Debug("stream not understood", "remote", f.key.remote, "err", err)
-			if raw != nil && !errors.Is(err, errTooLarge) {
+			if raw != nil && !errors.Is(err, errTooLarge) && f.l.cfg.Admit(f.key.remote, true, raw) {
 				f.refuse(raw)
 			}
 			return false
@@ -111,6 +113,9 @@ func (f *flow) take(in *framer, malformed *int) bool {
 			}
 		case kind == framePong && f.pulse.beat():
 			in.lone = 0
+		case kind == frameMessage && !f.l.cfg.Admit(f.key.remote, true, raw):
+			f.l.traceIn(f, raw, trace.Silenced)
+			return false
 		case kind == frameMessage && f.message(raw):
 			*malformed = 0
 		case kind == frameMessage:
@@ -123,11 +128,8 @@ func (f *flow) take(in *framer, malformed *int) bool {
 
 // message takes one whole message. False: it cannot be parsed; the next one may be fine, for where it begins is known.
 func (f *flow) message(raw []byte) bool {
-	if !f.l.cfg.Admit(f.key.remote, true, raw) {
-		return false
-	}
 	msg, err := f.l.cfg.Parse(raw)
-	f.l.traceIn(f, raw, err != nil)
+	f.l.traceIn(f, raw, fateOf(err))
 	if err != nil {
 		f.l.junk.Add(1)
 		f.l.log.Debug("message not understood", "remote", f.key.remote, "bytes", len(raw))

@@ -149,8 +149,8 @@ func (d *datagrams) KeepAlive(time.Duration, bool) {}
 // KeepAlive says how the way of datagrams to a server is kept open.
 type KeepAlive struct {
 	Every time.Duration // the longest pause; 0: 29 s
-	// STUN asks for answers (RFC 5626 3.5.2), and must only be set for a server that has promised them, by registering us
-	// with outbound or by "keep" in its Via (RFC 6223). Without, line breaks are sent, which nobody answers.
+	// STUN asks for answers (RFC 5626 3.5.2), and must only be set for a server that has promised them, by registering
+	// us with outbound or by "keep" in its Via (RFC 6223). Without, line breaks are sent, which nobody answers.
 	STUN bool
 	// Mapped is told what our address looks like from the server: the first one, and each change, which says that a NAT
 	// has forgotten us. It must not block. May be nil.
@@ -176,10 +176,10 @@ func (l *Layer) KeepAlive(ctx context.Context, to netip.AddrPort, k KeepAlive) e
 			continue
 		}
 		now, err := l.Binding(ctx, to)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the end that was asked for
+		case err != nil:
 			return err
 		}
 		if now.IsValid() && now != mapped && k.Mapped != nil {

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// The part of STUN (RFC 8489) that keep-alives need: a binding request without attributes, and the address in its answer.
+// The part of STUN (RFC 8489) that keep-alives need: a binding request without attributes, and the address in its
+// answer.
 const (
 	stunHeader       = 20
 	stunCookie       = 0x2112A442 // RFC 8489 5
@@ -59,10 +60,10 @@ func stunAnswer(data []byte) (id stunID, mapped netip.AddrPort, ok bool) {
 			return id, netip.AddrPort{}, false
 		}
 		value := rest[4 : 4+size]
-		switch {
-		case attribute == stunXORMapped:
+		switch attribute {
+		case stunXORMapped:
 			return id, stunAddress(value, data[4:stunHeader]), true
-		case attribute == stunMapped: // of servers from before RFC 5389
+		case stunMapped: // of servers from before RFC 5389
 			mapped = stunAddress(value, make([]byte, 16))
 		}
 		rest = rest[4+padded:]

@@ -7,8 +7,8 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/trace"
 )
 
-// Trace gives every message in and out to f, masked, from the goroutine that reads or writes: f must not block. nil ends
-// it, and then it costs one atomic load a message.
+// Trace gives every message in and out to f, masked, from the goroutine that reads or writes: f must not block. nil
+// ends it, and then it costs one atomic load a message.
 func (l *Layer) Trace(f func(trace.Entry)) {
 	if f == nil {
 		l.tracer.Store(nil)
@@ -17,11 +17,21 @@ func (l *Layer) Trace(f func(trace.Entry)) {
 	l.tracer.Store(&f)
 }
 
-// traceIn tells of a message that came; junk says that nobody could read it.
-func (l *Layer) traceIn(c Conn, raw []byte, junk bool) {
+// traceIn tells of a message that came.
+func (l *Layer) traceIn(c Conn, raw []byte, fate trace.Fate) {
 	if f := l.tracer.Load(); f != nil {
-		(*f)(l.entry(c, raw, junk))
+		e := l.entry(c, raw, fate == trace.Junk)
+		e.Fate = fate
+		(*f)(e)
 	}
+}
+
+// fateOf is that of a message which was parsed, or not.
+func fateOf(err error) trace.Fate {
+	if err != nil {
+		return trace.Junk
+	}
+	return trace.Taken
 }
 
 // traceOut tells of a message that is about to be sent.
@@ -34,14 +44,14 @@ func (l *Layer) traceOut(c Conn, raw []byte) {
 }
 
 func (l *Layer) entry(c Conn, raw []byte, junk bool) trace.Entry {
-	e := trace.Entry{At: time.Now(), Transport: c.Transport(), Local: c.Local(), Remote: c.Remote(), Junk: junk}
+	e := trace.Entry{At: time.Now(), Transport: c.Transport(), Local: c.Local(), Remote: c.Remote()}
 	if e.Local.Addr().IsUnspecified() { // a datagram leaves from where the kernel decides
 		if src, err := l.net.Source(e.Remote); err == nil {
 			e.Local = netip.AddrPortFrom(src.Unmap(), e.Local.Port())
 		}
 	}
 	if junk && !LooksLikeSIP(raw) {
-		e.Message = trace.Junk(raw)
+		e.Message = trace.Noise(raw)
 		return e
 	}
 	e.Message = trace.Mask(raw)

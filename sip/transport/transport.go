@@ -59,8 +59,8 @@ type Config struct {
 	Malformed func(raw []byte, remote netip.AddrPort) (answer []byte, to netip.AddrPort)
 	// Receive takes a message; required.
 	Receive func(Received)
-	// Admit decides about a datagram, or a whole message of a stream, before it is parsed; false drops it, and closes the
-	// stream. nil: all are parsed. It must not block.
+	// Admit decides about a datagram, or a whole message of a stream, before it is parsed; false drops it, and closes
+	// the stream. nil: all are parsed. It must not block.
 	Admit func(remote netip.AddrPort, stream bool, raw []byte) bool
 	// Refused takes the beginning of a datagram of ours that met a closed port; nil: nobody wants to know.
 	Refused func([]byte)
@@ -129,7 +129,7 @@ func New(cfg Config) *Layer {
 func (l *Layer) Open(ctx context.Context, port int) error {
 	const attempts = 20
 	var last error
-	for range attempts {
+	for range attempts { //nolint:fatcontext // only the last one gets the context
 		pc, err := l.net.ListenPacket(ctx, "udp", ":"+strconv.Itoa(port))
 		if err != nil {
 			return fmt.Errorf("open UDP port %d: %w", port, err)

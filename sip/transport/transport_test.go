@@ -356,4 +356,3 @@ func TestReopen(t *testing.T) {
 		exchange(t, a, b, target("tcp", "10.0.0.2:5060"), trust.Policy{})
 	})
 }
-

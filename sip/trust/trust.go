@@ -48,9 +48,9 @@ func (m Mode) String() string {
 type Policy struct {
 	Mode   Mode
 	CAFile string // PEM, of mode CA; read at each handshake, so a file that is replaced counts at once
-	// Pin is "sha256/" and the base64 of the SHA-256 of the server's SubjectPublicKeyInfo, of mode Pin: neither name nor
-	// dates nor authorities count then. Empty: the first key is taken; who made the Policy should then keep the
-	// key the server has shown (transport.Conn.PeerKey) as its Pin.
+	// Pin is "sha256/" and the base64 of the SHA-256 of the server's SubjectPublicKeyInfo, of mode Pin: neither name
+	// nor dates nor authorities count then. Empty: the first key is taken; who made the Policy should then keep the key
+	// the server has shown (transport.Conn.PeerKey) as its Pin.
 	Pin string
 }
 
