@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
@@ -32,6 +33,7 @@ type flowKey struct {
 // opening is a connection that is being opened: whoever wants the same one waits for it.
 type opening struct {
 	cancel context.CancelFunc
+	stale  atomic.Bool   // given up because our address changed: who waits begins anew
 	done   chan struct{} // closed when f and err are set
 	f      *flow
 	err    error
@@ -53,27 +55,39 @@ func (l *Layer) flow(ctx context.Context, target resolve.Target, policy trust.Po
 	return l.obtain(ctx, key)
 }
 
+// obtain gives the connection named by key. Each turn of its loop but the last is ended by a move.
 func (l *Layer) obtain(ctx context.Context, key flowKey) (*flow, error) {
+	for {
+		f, o, err := l.present(key)
+		if o == nil {
+			return f, err
+		}
+		select {
+		case <-o.done:
+			if !o.stale.Load() {
+				return o.f, o.err
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: connect to %s: %w", ErrFailed, key.remote, context.Cause(ctx))
+		}
+	}
+}
+
+// present gives an open connection, or one that is being opened.
+func (l *Layer) present(key flowKey) (*flow, *opening, error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed || l.life == nil {
-		l.mu.Unlock()
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	if f := l.flows[key]; f != nil && f.alive() {
-		l.mu.Unlock()
-		return f, nil
+		return f, nil, nil
 	}
 	o := l.opening[key]
 	if o == nil {
 		o = l.open(key)
 	}
-	l.mu.Unlock()
-	select {
-	case <-o.done:
-		return o.f, o.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: connect to %s: %w", ErrFailed, key.remote, context.Cause(ctx))
-	}
+	return nil, o, nil
 }
 
 // serverName is the name the server at target must prove. A target that has only its address, as routes inside a dialog
@@ -210,7 +224,7 @@ func (l *Layer) prove(key flowKey, pin string) {
 }
 
 // DropStale closes connections whose local address is not the one that leads to the peer any more: TCP itself would
-// notice only after minutes. Those that are being opened are begun anew by whoever wants them next.
+// notice only after minutes. Those that are being opened are begun anew.
 func (l *Layer) DropStale() {
 	l.mu.Lock()
 	flows := make([]*flow, 0, len(l.flows))
@@ -218,6 +232,7 @@ func (l *Layer) DropStale() {
 		flows = append(flows, f)
 	}
 	for key, o := range l.opening {
+		o.stale.Store(true)
 		o.cancel()
 		delete(l.opening, key)
 	}

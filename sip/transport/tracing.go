@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/sip/trace"
@@ -46,9 +47,7 @@ func (l *Layer) traceOut(c Conn, raw []byte) {
 func (l *Layer) entry(c Conn, raw []byte, junk bool) trace.Entry {
 	e := trace.Entry{At: time.Now(), Transport: c.Transport(), Local: c.Local(), Remote: c.Remote()}
 	if e.Local.Addr().IsUnspecified() { // a datagram leaves from where the kernel decides
-		if src, err := l.net.Source(e.Remote); err == nil {
-			e.Local = netip.AddrPortFrom(src.Unmap(), e.Local.Port())
-		}
+		e.Local = netip.AddrPortFrom(l.sources.toward(l.net, e.Remote, e.At), e.Local.Port())
 	}
 	if junk && !LooksLikeSIP(raw) {
 		e.Message = trace.Noise(raw)
@@ -56,4 +55,40 @@ func (l *Layer) entry(c Conn, raw []byte, junk bool) trace.Entry {
 	}
 	e.Message = trace.Mask(raw)
 	return e
+}
+
+const (
+	// sourceGood is how long a source address is shown without asking again: asking costs a socket.
+	sourceGood = 2 * time.Second
+	// maxSources bounds the memory of source addresses.
+	maxSources = 256
+)
+
+// sources remembers from which of our addresses datagrams leave, for a trace under load. The zero value is ready.
+type sources struct {
+	mu    sync.Mutex
+	known map[netip.Addr]sourceAt
+}
+
+type sourceAt struct {
+	src   netip.Addr
+	until time.Time
+}
+
+// toward gives our address toward a peer; unspecified when there is none.
+func (s *sources) toward(n Network, remote netip.AddrPort, now time.Time) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, ok := s.known[remote.Addr()]; ok && now.Before(k.until) {
+		return k.src
+	}
+	src, err := n.Source(remote)
+	if err != nil {
+		return netip.IPv6Unspecified()
+	}
+	if s.known == nil || len(s.known) >= maxSources {
+		s.known = map[netip.Addr]sourceAt{}
+	}
+	s.known[remote.Addr()] = sourceAt{src.Unmap(), now.Add(sourceGood)}
+	return src.Unmap()
 }

@@ -81,6 +81,7 @@ type Layer struct {
 	cfg Config
 
 	junk, oversized, evicted atomic.Uint64
+	sources                  sources // for traces
 	tracer                   atomic.Pointer[func(trace.Entry)]
 
 	mu       sync.Mutex
