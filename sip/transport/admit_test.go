@@ -23,7 +23,9 @@ func TestNotAdmitted(t *testing.T) {
 		var fates []string
 		l := New(Config{
 			Network: network.NewHost("10.0.0.1"),
-			Admit:   func(remote netip.AddrPort, _ bool, _ []byte) bool { return remote.Addr() != netip.MustParseAddr("10.0.0.66") },
+			Admit: func(remote netip.AddrPort, _ bool, _ []byte) bool {
+				return remote.Addr() != netip.MustParseAddr("10.0.0.66")
+			},
 			Parse: func(raw []byte) (sipmsg.Message, error) {
 				parsed.Add(1)
 				return sipmsg.ParseMessage(raw)

@@ -130,7 +130,7 @@ func New(cfg Config) *Layer {
 func (l *Layer) Open(ctx context.Context, port int) error {
 	const attempts = 20
 	var last error
-	for range attempts { //nolint:fatcontext // only the last one gets the context
+	for range attempts {
 		pc, err := l.net.ListenPacket(ctx, "udp", ":"+strconv.Itoa(port))
 		if err != nil {
 			return fmt.Errorf("open UDP port %d: %w", port, err)
@@ -138,12 +138,7 @@ func (l *Layer) Open(ctx context.Context, port int) error {
 		got := addrPort(pc.LocalAddr()).Port()
 		ln, err := l.net.Listen(ctx, "tcp", ":"+strconv.Itoa(int(got)))
 		if err == nil {
-			prepare(pc)
-			l.mu.Lock()
-			l.udp, l.listener, l.port = pc, ln, got
-			l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
-			l.wg.Add(1) // until Close: what is opened before Serve counts too
-			l.mu.Unlock()
+			l.opened(ctx, pc, ln, got)
 			return nil
 		}
 		_ = pc.Close() // not used yet
@@ -153,6 +148,15 @@ func (l *Layer) Open(ctx context.Context, port int) error {
 		}
 	}
 	return last
+}
+
+func (l *Layer) opened(ctx context.Context, pc net.PacketConn, ln net.Listener, port uint16) {
+	prepare(pc)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.udp, l.listener, l.port = pc, ln, port
+	l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
+	l.wg.Add(1) // until Close: what is opened before Serve counts too
 }
 
 // Serve reads from the sockets until Close, which should come when ctx ends. It returns when all reading has ended.
