@@ -152,7 +152,7 @@ message that has this form already, as nearly all have, is neither copied nor al
 | start line and header fields | 32 KiB | 513 |
 | one header field | 8 KiB | 400 |
 | header fields, elements of lists counted each | 256 | dropped: an answer would repeat the Vias |
-| parameters of one address or Via | 32 | 400 |
+| parameters of one address, its URI or a Via | 32 | 400 |
 | Request-URI | 2,048 bytes | 414 |
 | body | 60,000 bytes | 413 |
 

@@ -26,7 +26,7 @@ const (
 	MaxFields = 256
 	// MaxField is the longest header field in bytes (400).
 	MaxField = 8 << 10
-	// maxParams is how many parameters an address or a Via may have (400).
+	// maxParams is how many parameters an address, its URI or a Via may have, and header parts a URI (400).
 	maxParams = 32
 )
 

@@ -48,12 +48,17 @@ func validSIP(rest []byte) bool {
 	}
 	rest, headers, _ := bytes.Cut(rest, []byte("?"))
 	hostport, params, _ := bytes.Cut(rest, []byte(";"))
-	return validHostPort(hostport) && validParams(params) && validEscapes(params) && validEscapes(headers)
+	return validHostPort(hostport) && validParams(params) && validEscapes(params) && validEscapes(headers) &&
+		bytes.Count(headers, []byte("&")) < maxParams
 }
 
-// validParams wants a name in each parameter of a URI; empty ones are sent by real phones and mean nothing.
+// validParams wants a name in each parameter of a URI; empty ones are sent by real phones and mean nothing. There may
+// not be many: whoever keeps each name only once compares it with all before.
 func validParams(params []byte) bool {
-	for len(params) > 0 {
+	for n := 0; len(params) > 0; n++ {
+		if n >= maxParams {
+			return false
+		}
 		var one []byte
 		one, params, _ = bytes.Cut(params, []byte(";"))
 		if len(one) > 0 && one[0] == '=' {
