@@ -401,8 +401,10 @@ func (c *Call) established() (*dialog, error) {
 }
 
 // networkChanged moves a call that rings at the other side: the answer to its INVITE would go to the
-// old address.
+// old address. That cannot be mended by UPDATE (RFC 3311), not even in an early dialog confirmed by PRACK: it moves
+// target and sound, but the 2xx of the INVITE follows its Via (RFC 3261 18.2.2). So it takes a new INVITE.
 func (c *Call) networkChanged() {
+	c.abortRefresh()
 	if s := c.State(); s != Calling && s != Ringing {
 		return
 	}

@@ -29,6 +29,7 @@ type sessionTimer struct {
 	least    time.Duration // Min-SE: the largest that anybody on the way has asked for
 	deadline time.Time     // when the session expires unless it is refreshed
 	raised   int           // times a 422 was obeyed
+	abort    func()        // ends the refresh under way; nil: there is none
 }
 
 func newSessionTimer() sessionTimer {
@@ -172,7 +173,9 @@ func (c *Call) timerEvent(e session.TimerEvent, interval time.Duration) {
 func (c *Call) refreshSession() {
 	ctx, cancel := context.WithTimeout(c.ua.life, refreshTimeout)
 	defer cancel()
+	c.setAbort(cancel)
 	err := c.sendRefresh(ctx)
+	c.setAbort(nil)
 	if err == nil || c.State() != Established {
 		return
 	}
@@ -184,6 +187,24 @@ func (c *Call) refreshSession() {
 		c.timerEvent(session.GoneButHeard, 0)
 	default:
 		c.timerEvent(session.Gone, 0)
+	}
+}
+
+// setAbort remembers how to end the refresh under way.
+func (c *Call) setAbort(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer.abort = f
+}
+
+// abortRefresh ends a refresh under way: its answer goes to an address that is ours no more, and its silence must
+// neither count against the peer nor keep the re-INVITE of the move waiting. The refresh is tried again later.
+func (c *Call) abortRefresh() {
+	c.mu.Lock()
+	abort := c.timer.abort
+	c.mu.Unlock()
+	if abort != nil {
+		abort()
 	}
 }
 

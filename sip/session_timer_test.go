@@ -4,6 +4,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+
+	"github.com/peregrine-softphone/peregrine/sip/session"
+	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
 const allowUpdate = "Allow: INVITE, ACK, BYE, UPDATE"
@@ -241,6 +246,73 @@ func TestSessionTooShort(t *testing.T) {
 		p.request("10.0.0.1:5060", "ACK sip:alice@10.0.0.1", "i", "", inviteLines("1", "ACK", "To: <sip:alice@10.0.0.1>")...)
 		if n := len(u.Calls()); n != 0 {
 			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+// A refresh that is under way when the network changes says nothing of the peer, and does not hold the move up.
+func TestMoveDuringRefresh(t *testing.T) {
+	for _, tt := range []struct{ allow, method string }{{allowUpdate, "UPDATE"}, {"Allow: INVITE, ACK, BYE", "INVITE"}} {
+		bubble(t, ms, func(t *testing.T, l *lab) {
+			d := dial(t, l, CallOptions{}, nil)
+			d.up(t, tt.allow, "Session-Expires: 200;refresher=uac", "Require: timer")
+			d.at(t, 100*time.Second, tt.method) // lost
+			time.Sleep(100 * ms)
+			d.u.host.SetAddrs("10.8.0.1")
+			d.u.NetworkChanged(t.Context())
+			start, moved := time.Now(), make(chan error, 1)
+			go func() { moved <- d.Reinvite(t.Context()) }()
+			var re wireMessage
+			for re = d.p.next(""); !strings.HasPrefix(re.field("Contact"), "<sip:alice@10.8."); re = d.p.next("") {
+			}
+			d.p.reply(re, "200 OK", "", "v=0\r\no=b\r\n", d.p.contact())
+			must(t, <-moved)
+			if got := time.Since(start); got > 10*ms {
+				t.Errorf("%s: the move took %v", tt.method, got)
+			}
+			time.Sleep(2 * time.Minute)
+			if d.State() != Established {
+				t.Errorf("%s: %v for %+v", tt.method, d.State(), d.EndCause())
+			}
+			d.p.drain()
+			d.bye(t)
+		})
+	}
+}
+
+// FuzzSessionHeaders feeds messages to what reads the headers of RFC 3262 and 4028.
+func FuzzSessionHeaders(f *testing.F) {
+	for _, s := range []string{
+		"SIP/2.0 183 X\r\nCSeq: 1 INVITE\r\nRequire: 100rel\r\nRSeq: 1\r\n\r\n",
+		"SIP/2.0 422 X\r\nCSeq: 1 INVITE\r\nMin-SE: 99999999999999999999\r\n\r\n",
+		"SIP/2.0 200 X\r\nCSeq: 1 INVITE\r\nx: 4294967295;refresher=uas\r\nAllow: ,,\r\n\r\n",
+		"INVITE sip:a@b SIP/2.0\r\nCSeq: 1 INVITE\r\nSupported: timer,\r\nSession-Expires: 0;refresher=\r\n\r\n",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		msg, err := sipmsg.ParseMessage([]byte(text))
+		if err != nil {
+			return
+		}
+		c := &Call{timer: newSessionTimer()}
+		d := newOutgoing(uri.Address{}, uri.Address{}, uri.URI{})
+		d.learn(msg)
+		d.allows("UPDATE")
+		switch m := msg.(type) {
+		case *sipmsg.Response:
+			rseqOf(m)
+			again := c.lengthen(m)
+			if again && (!session.Usable(c.timer.interval) || c.timer.least > c.timer.interval) {
+				t.Errorf("asks for %v, %v at least", c.timer.interval, c.timer.least)
+			}
+		case *sipmsg.Request:
+			tooShort(m)
+			for _, h := range c.agreeInterval(m) {
+				if n, ok := seconds(h.Value); h.Name == "Session-Expires" && (!ok || !session.Usable(n)) {
+					t.Errorf("agrees to %s", h.Value)
+				}
+			}
 		}
 	})
 }
