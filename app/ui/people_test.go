@@ -135,7 +135,7 @@ func TestHistoryIsClearedUnlessUndone(t *testing.T) {
 func TestHistoryIsClearedWhenTheWindowGoes(t *testing.T) {
 	h := open(t, uitest.Buddies(uitest.Noon()), wide())
 	h.ClearHistory()
-	h.flush()
+	h.flush(t.Context())
 	if !slices.Contains(h.e.Verbs(), "ClearHistory") {
 		t.Error("what the user asked for is forgotten")
 	}

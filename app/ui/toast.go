@@ -95,13 +95,14 @@ func (w *window) keepToast(card fyne.CanvasObject) {
 }
 
 // flush carries out what waits for a chance to undo it: the window goes.
-func (w *window) flush() {
-	if w.clearing {
-		ctx, cancel := context.WithTimeout(w.bind.ctx, flushTime)
-		defer cancel()
-		if err := w.engine.ClearHistory(ctx); err != nil {
-			w.opts.Logger.Warn("history not cleared", "error", err)
-		}
+func (w *window) flush(ctx context.Context) {
+	if !w.clearing {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	if err := w.engine.ClearHistory(ctx); err != nil {
+		w.opts.Logger.WarnContext(ctx, "history not cleared", "error", err)
 	}
 }
 

@@ -44,6 +44,8 @@ type Engine interface {
 	DTMF(ctx context.Context, id, digits string) error
 	Transfer(ctx context.Context, id, address string) error // unseen
 	Connect(ctx context.Context, id, otherID string) error  // the two others talk, we leave
+	Conference(ctx context.Context, ids ...string) error    // none: all answered calls
+	Split(ctx context.Context, id string) error             // out of the conference, on hold
 	Redial(ctx context.Context) (id string, err error)
 
 	SeeMissed(ctx context.Context) error
@@ -64,6 +66,8 @@ type Engine interface {
 	Get(ctx context.Context, key string) (string, error)
 	Devices(ctx context.Context) ([]app.Device, error)
 	DismissNotice(ctx context.Context, id string) error
+	Trace(ctx context.Context) <-chan app.TraceEntry // the recent ones first; ends with ctx
+	TraceTo(ctx context.Context, path string) error  // "": stops
 }
 
 // Options are what the window needs besides the engine. The zero value is good.
@@ -122,7 +126,7 @@ func Run(ctx context.Context, a fyne.App, e Engine, o Options) error {
 	a.Lifecycle().SetOnExitedForeground(func() { w.setForeground(false) }) //nolint:contextcheck // as above
 	a.Lifecycle().SetOnStopped(cancel)
 	w.win.SetOnClosed(func() {
-		w.flush() //nolint:contextcheck // as above
+		w.flush(ctx)
 		cancel()
 	})
 	stop := quitWith(outer, a)

@@ -172,7 +172,8 @@ func (w *window) SetPresence(p app.Presence, note string) {
 
 // AddBuddy implements page.Actions.
 func (w *window) AddBuddy(address, name, group string, done func(error)) {
-	w.bind.verb(func(ctx context.Context) error { return w.engine.AddBuddy(ctx, address, name, group) }, func(err error) {
+	add := func(ctx context.Context) error { return w.engine.AddBuddy(ctx, address, name, group) }
+	w.bind.verb(add, func(err error) {
 		done(err)
 		if err == nil {
 			w.acceptFrom(address)

@@ -50,17 +50,13 @@ func (w *window) Connect(id, other string, done func(error)) {
 // TalkTogether implements page.Actions.
 func (w *window) TalkTogether() {
 	if w.strips.CanTalkTogether() {
-		w.verb(func(ctx context.Context) error {
-			return later(w.engine, func(e conferenceEngine) error { return e.Conference(ctx) })
-		})
+		w.verb(func(ctx context.Context) error { return w.engine.Conference(ctx) })
 	}
 }
 
 // Split implements page.Actions.
 func (w *window) Split(id string) {
-	w.verb(func(ctx context.Context) error {
-		return later(w.engine, func(e conferenceEngine) error { return e.Split(ctx, id) })
-	})
+	w.verb(func(ctx context.Context) error { return w.engine.Split(ctx, id) })
 }
 
 // ShowTransfer implements page.Actions.

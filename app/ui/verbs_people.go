@@ -103,15 +103,11 @@ func (w *window) ShowDetails() {
 	w.support.Show(w.snap, now)
 	ctx, cancel := context.WithCancel(w.bind.ctx)
 	w.stopTrace = cancel
-	if e, ok := w.engine.(traceEngine); ok {
-		w.bind.trace(ctx, e.Trace(ctx), w.support.Add)
-	}
+	w.bind.trace(ctx, w.engine.Trace(ctx), w.support.Add)
 	w.showPage(viewSupport, lang.L("Details for support"), w.support.Root)
 }
 
 // TraceTo implements page.Actions.
 func (w *window) TraceTo(path string, done func(error)) {
-	w.bind.verb(func(ctx context.Context) error {
-		return later(w.engine, func(e traceEngine) error { return e.TraceTo(ctx, path) })
-	}, done)
+	w.bind.verb(func(ctx context.Context) error { return w.engine.TraceTo(ctx, path) }, done)
 }

@@ -30,22 +30,26 @@ type accountMore struct {
 
 func newAccountMore(act Actions, submit func()) *accountMore {
 	m := &accountMore{
-		act: act, display: widget.NewEntry(lang.L("How others see you")), auth: widget.NewEntry(lang.L("As in the address")),
-		identity: widget.NewEntry(lang.L("As in the address")), proxy: widget.NewEntry(lang.L("Found by DNS")),
+		act: act, display: widget.NewEntry(lang.L("How others see you")),
+		auth: widget.NewEntry(lang.L("As in the address")), identity: widget.NewEntry(lang.L("As in the address")),
+		proxy:  widget.NewEntry(lang.L("Found by DNS")),
 		caFile: widget.NewEntry("/etc/ssl/company-ca.pem"), wrongProxy: newHint(), wrongIdentity: newHint(),
 	}
 	m.caFile.Label = lang.L("File of the authority")
 	for _, e := range []*widget.Entry{m.display, m.identity, m.proxy, m.auth, m.caFile} {
 		e.OnEnter = submit
 	}
-	m.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, func(string) { m.showTLS() })
+	changed := func(string) { m.showTLS() }
+	m.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, changed)
 	m.verify = fynewidget.NewSelect([]string{
-		lang.L("By the authorities of this system"), lang.L("By an authority of your own"), lang.L("By the key it shows first"),
-	}, func(string) { m.showTLS() })
+		lang.L("By the authorities of this system"), lang.L("By an authority of your own"),
+		lang.L("By the key it shows first"),
+	}, changed)
 	m.codecs = newCodecOrder(act)
 	m.caBox = field(lang.L("File of the authority"), m.caFile)
-	m.pinWords = tight(paragraph(lang.L("The key is kept at the first connection. Should the server show another one later, "+
-		"Peregrine does not sign in and tells you."), "helperText", theme.Quiet, fyne.TextAlignLeading))
+	m.pinWords = tight(paragraph(lang.L("The key is kept at the first connection. "+
+		"Should the server show another one later, Peregrine does not sign in and tells you."),
+		"helperText", theme.Quiet, fyne.TextAlignLeading))
 	m.certificate = container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step),
 		field(lang.L("How the server is verified"), m.verify), m.caBox, m.pinWords)
 	m.inFile = widget.NewToggle(lang.L("Keep the password in a file, not in the keyring"), nil)
@@ -201,8 +205,8 @@ func (c *codecOrder) draw() {
 			}
 		})
 		use.Set(!c.off[name])
-		up := widget.NewIconButton("up", lang.L("Prefer {{.Codec}}", data{"Codec": word}), widget.Plain, func() { c.raise(i) }).
-			Height(32)
+		prefer := lang.L("Prefer {{.Codec}}", data{"Codec": word})
+		up := widget.NewIconButton("up", prefer, widget.Plain, func() { c.raise(i) }).Height(32)
 		if i == 0 {
 			up.Disable()
 		}

@@ -85,7 +85,8 @@ func (r *AccountRow) addProblem(act Actions, a app.Account, words *fyne.Containe
 
 // keyChanged tells whether an account is down because its server shows another key than the one kept.
 func keyChanged(a app.Account) bool {
-	return a.Verify == app.VerifyPin && a.Pin != "" && a.State == app.AccountFailed && strings.Contains(a.Detail, "sha256/")
+	kept := a.Verify == app.VerifyPin && a.Pin != ""
+	return kept && a.State == app.AccountFailed && strings.Contains(a.Detail, "sha256/")
 }
 
 // addPin shows the key of the server that is kept, and lets the user forget it.

@@ -40,7 +40,8 @@ func NewKeypad(act Actions) *Keypad {
 	k.From.Hide()
 	// As wide as the button at the left, so that the green one stands in the middle.
 	balance := widget.Gap(theme.SizeControl / theme.Step)
-	calls := container.New(layout.NewCustomPaddedHBoxLayout(5*theme.Step), container.NewCenter(k.Redial), k.Call, balance)
+	calls := container.New(layout.NewCustomPaddedHBoxLayout(5*theme.Step),
+		container.NewCenter(k.Redial), k.Call, balance)
 	field := container.NewBorder(nil, nil, nil, erase, k.Number)
 	pad := Digits(56, func(d string) { k.Number.SetText(k.Number.Text + d) })
 	box := container.New(
@@ -75,7 +76,8 @@ func (k *Keypad) showFrom() {
 	if k.from == "" {
 		k.From.SetText(lang.L("By the account that fits"))
 	} else {
-		k.From.SetText(widget.Shorten(lang.L("By {{.Account}}", data{"Account": ShowAddress(k.from)}), theme.SizeCaption, true, 200))
+		words := lang.L("By {{.Account}}", data{"Account": ShowAddress(k.from)})
+		k.From.SetText(widget.Shorten(words, theme.SizeCaption, true, 200))
 	}
 }
 

@@ -21,7 +21,8 @@ type note struct {
 
 func newNote(icon string, color fyne.ThemeColorName, buttons ...fyne.CanvasObject) *note {
 	n := &note{
-		icon: widget.NewIcon(icon, color, theme.SizeSmall), text: paragraph("", "text", theme.Text, fyne.TextAlignLeading),
+		icon:    widget.NewIcon(icon, color, theme.SizeSmall),
+		text:    paragraph("", "text", theme.Text, fyne.TextAlignLeading),
 		buttons: container.New(layout.NewCustomPaddedHBoxLayout(2*theme.Step), buttons...),
 	}
 	words := tight(n.text)
@@ -92,7 +93,8 @@ func (l *noteLayout) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	case buttons.Width == 0:
 		put(l.buttons, 0, 0, 0, 0)
 	case l.beside():
-		put(l.buttons, s.Width-noteBeside-buttons.Width, max(0, (s.Height-3*theme.Step-buttons.Height)/2), buttons.Width, buttons.Height)
+		y := max(0, (s.Height-3*theme.Step-buttons.Height)/2)
+		put(l.buttons, s.Width-noteBeside-buttons.Width, y, buttons.Width, buttons.Height)
 	default:
 		put(l.buttons, noteLeft, words+2*theme.Step, buttons.Width, buttons.Height)
 	}

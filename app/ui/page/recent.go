@@ -51,7 +51,8 @@ func (s *Sidebar) recentRows() []listRow {
 		rows = append(rows, listRow{kind: rowGroup, key: "none", group: lang.L("No calls and no messages yet")})
 	}
 	if calls > 0 {
-		rows = append(rows, listRow{kind: rowLink, key: "clear", group: lang.L("Clear history"), choose: s.act.ClearHistory})
+		link := lang.L("Clear history")
+		rows = append(rows, listRow{kind: rowLink, key: "clear", group: link, choose: s.act.ClearHistory})
 	}
 	return rows
 }
@@ -103,8 +104,8 @@ func (s *Sidebar) chatRow(c app.Chat) listRow {
 		kind: rowPerson, key: "chat:" + c.Peer, choose: func() { s.act.Open(c.Peer) },
 		person: func() widget.Person {
 			return widget.Person{
-				Name: NameOf(s.snap, c.Peer), Address: c.Peer, Presence: s.presenceOf(c.Peer), Line: oneLine(c.Last.Text),
-				LineIcon: "message", Time: clock(c.Last.At, s.now), Unread: c.Unread,
+				Name: NameOf(s.snap, c.Peer), Address: c.Peer, Presence: s.presenceOf(c.Peer),
+				Line: oneLine(c.Last.Text), LineIcon: "message", Time: clock(c.Last.At, s.now), Unread: c.Unread,
 			}
 		},
 	}

@@ -72,7 +72,8 @@ func newRecordRow() *recordRow {
 		when: widget.NewText("", widget.Style{Size: theme.SizeCaption, Shrink: true}),
 		with: widget.NewText("", widget.Caption()), reason: container.New(layout.NewCustomPaddedVBoxLayout(0)),
 	}
-	r.Call = widget.NewButton("phone", lang.L("Call back"), widget.Tonal, func() { r.d.back() }).Tint(theme.Good).Height(32)
+	r.Call = widget.NewButton("phone", lang.L("Call back"), widget.Tonal, func() { r.d.back() }).
+		Tint(theme.Good).Height(32)
 	r.Message = widget.NewIconButton("message", lang.L("Message"), widget.Tonal, func() {
 		r.d.s.act.Open(r.d.record.Peer)
 	}).Height(32)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -43,8 +44,9 @@ type RequestCard struct {
 func newRequests(act Actions, changed func()) *Requests {
 	r := &Requests{
 		act: act, Cards: map[string]*RequestCard{}, toggle: changed,
-		words: widget.NewText("", widget.Style{Size: 13, Shrink: true}), arrow: widget.NewIcon("right", theme.Quiet, 14),
-		box: container.New(layout.NewCustomPaddedVBoxLayout(2 * theme.Step)),
+		words: widget.NewText("", widget.Style{Size: 13, Shrink: true}),
+		arrow: widget.NewIcon("right", theme.Quiet, 14),
+		box:   container.New(layout.NewCustomPaddedVBoxLayout(2 * theme.Step)),
 	}
 	mark := widget.NewIcon("bell", theme.Accent, theme.SizeSmall)
 	row := container.New(&free{
@@ -105,8 +107,7 @@ func (r *Requests) fill(snap app.Snapshot, now time.Time) {
 	r.order = b.String()
 	r.Cards = map[string]*RequestCard{}
 	r.box.RemoveAll()
-	for i := len(snap.Requests) - 1; i >= 0; i-- { // the newest first
-		q := snap.Requests[i]
+	for _, q := range slices.Backward(snap.Requests) { // the newest first
 		c := r.card(snap, q, now)
 		r.Cards[q.ID] = c
 		r.box.Add(c.root)
@@ -132,7 +133,8 @@ func (r *Requests) card(snap app.Snapshot, q app.Request, now time.Time) *Reques
 		avatar := widget.NewAvatar(36, theme.Raised)
 		avatar.Set(name, q.From, "")
 		mark = container.New(&free{
-			min: func() fyne.Size { return fyne.NewSize(36, 36) }, layout: func(fyne.Size) { put(avatar, 0, 0, 36, 36) },
+			min:    func() fyne.Size { return fyne.NewSize(36, 36) },
+			layout: func(fyne.Size) { put(avatar, 0, 0, 36, 36) },
 		}, avatar)
 	}
 	who := container.New(layout.NewCustomPaddedVBoxLayout(0), widget.NewText(name, widget.Strong()),

@@ -56,7 +56,8 @@ func NewSettings(act Actions) *Settings {
 		"ring", "ask", "refuse")
 	s.Transfers = s.words("transfers", []string{lang.L("Ask me"), lang.L("Always allow"), lang.L("Never allow")},
 		"ask", "allow", "refuse")
-	s.AutoAnswer = widget.NewToggle(lang.L("Answer calls by itself"), func(on bool) { act.Set("autoanswer", onOff(on)) })
+	s.AutoAnswer = widget.NewToggle(lang.L("Answer calls by itself"),
+		func(on bool) { act.Set("autoanswer", onOff(on)) })
 	s.DND = widget.NewToggle(lang.L("Do not disturb"), func(on bool) { act.Set("dnd", onOff(on)) })
 	s.Shield = widget.NewToggle(lang.L("Let only my server and this network ring here"),
 		func(on bool) { act.Set("shield", onOff(on)) })

@@ -107,7 +107,7 @@ func (s *Support) build() fyne.CanvasObject {
 }
 
 // topped puts a part that wraps above one that takes what is left.
-type topped struct{ width float32 }
+type topped struct{}
 
 func (t *topped) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(200, 200) }
 func (t *topped) Layout(o []fyne.CanvasObject, s fyne.Size) {

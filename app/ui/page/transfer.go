@@ -195,54 +195,81 @@ func (t *Transfer) showChosen() {
 
 // found are the people that a text stands for; without one, those called last and all buddies.
 func (t *Transfer) found(query string) []transferRow {
-	seen := map[string]bool{addressKey(t.call.Peer): true}
-	q := strings.ToLower(query)
-	fits := func(name, address string) bool {
-		key := addressKey(address)
-		ok := !seen[key] && (q == "" || strings.Contains(strings.ToLower(name), q) || strings.Contains(key, q))
-		seen[key] = seen[key] || ok
-		return ok
-	}
-	var typed, last, people []transferRow
+	f := &finder{q: strings.ToLower(query), seen: map[string]bool{addressKey(t.call.Peer): true}}
+	var rows []transferRow
 	if LooksDialable(query) {
-		typed = append(typed, transferRow{address: query, name: query, line: lang.L("As typed"), icon: "phone"})
+		rows = append(rows, transferRow{address: query, name: query, line: lang.L("As typed"), icon: "phone"})
 	}
+	last := t.foundLast(f)
+	people := t.foundPeople(f)
+	if query == "" {
+		rows = append(rows, headed(lang.L("Recent"), last)...)
+		return append(rows, headed(lang.L("Buddies"), people)...)
+	}
+	rows = append(append(rows, last...), people...)
+	if len(rows) == 0 && !strings.ContainsAny(query, " \t") {
+		rows = append(rows, transferRow{address: query, name: query, line: lang.L("As an address"), icon: "phone"})
+	}
+	return rows
+}
+
+// headed puts a heading over rows, if there are any.
+func headed(group string, rows []transferRow) []transferRow {
+	if len(rows) == 0 {
+		return nil
+	}
+	return append([]transferRow{{group: group}}, rows...)
+}
+
+// finder tells whether somebody fits what was typed, each only once.
+type finder struct {
+	q    string
+	seen map[string]bool
+}
+
+func (f *finder) fits(name, address string) bool {
+	key := addressKey(address)
+	if f.seen[key] || !strings.Contains(strings.ToLower(name), f.q) && !strings.Contains(key, f.q) {
+		return false
+	}
+	f.seen[key] = true
+	return true
+}
+
+// foundLast are the people of the last calls.
+func (t *Transfer) foundLast(f *finder) []transferRow {
+	var rows []transferRow
 	for _, r := range t.snap.Recent {
-		if len(last) < mostRecent && fits(r.PeerName, r.Peer) {
-			row := t.person(r.Peer, "clock", ShowAddress(r.Peer))
-			if row.presence == "" && r.PeerName != "" {
-				row.name = r.PeerName
-			}
-			last = append(last, row)
+		if len(rows) == mostRecent {
+			break
 		}
+		if !f.fits(r.PeerName, r.Peer) {
+			continue
+		}
+		row := t.person(r.Peer, "clock", ShowAddress(r.Peer))
+		if row.presence == "" && r.PeerName != "" {
+			row.name = r.PeerName
+		}
+		rows = append(rows, row)
 	}
+	return rows
+}
+
+// foundPeople are buddies, and while one searches also those one has written with.
+func (t *Transfer) foundPeople(f *finder) []transferRow {
+	var rows []transferRow
 	for _, b := range t.snap.Buddies {
-		if len(people) < mostHits && fits(b.Name, b.Address) {
+		if len(rows) < mostHits && f.fits(b.Name, b.Address) {
 			line := PresenceWord(b.Status)
 			if b.Note != "" {
 				line += " · " + oneLine(b.Note)
 			}
-			people = append(people, t.person(b.Address, "", line))
+			rows = append(rows, t.person(b.Address, "", line))
 		}
 	}
 	for _, c := range t.snap.Chats {
-		if q != "" && len(people) < mostHits && fits(c.PeerName, c.Peer) {
-			people = append(people, t.person(c.Peer, "message", ShowAddress(c.Peer)))
-		}
-	}
-	if query != "" && len(typed)+len(last)+len(people) == 0 && !strings.ContainsAny(query, " \t") {
-		typed = append(typed, transferRow{address: query, name: query, line: lang.L("As an address"), icon: "phone"})
-	}
-	rows := typed
-	for _, g := range []struct {
-		name string
-		rows []transferRow
-	}{{lang.L("Recent"), last}, {lang.L("Buddies"), people}} {
-		if len(g.rows) > 0 {
-			if q == "" {
-				rows = append(rows, transferRow{group: g.name})
-			}
-			rows = append(rows, g.rows...)
+		if f.q != "" && len(rows) < mostHits && f.fits(c.PeerName, c.Peer) {
+			rows = append(rows, t.person(c.Peer, "message", ShowAddress(c.Peer)))
 		}
 	}
 	return rows

@@ -167,6 +167,7 @@ func (e *Engine) Trace(ctx context.Context) <-chan app.TraceEntry {
 		defer e.mu.Unlock()
 		e.tracers = slices.DeleteFunc(e.tracers, func(c chan app.TraceEntry) bool { return c == ch })
 		close(ch)
+		e.change(func(*app.Snapshot) {}) // wakes a test that waits for it
 	})
 	return ch
 }

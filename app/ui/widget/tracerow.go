@@ -73,7 +73,8 @@ func (r *TraceRow) CreateRenderer() fyne.WidgetRenderer {
 	small := Style{Size: theme.SizeCaption, Color: theme.Quiet, Shrink: true}
 	x := &traceRenderer{
 		r: r, ground: canvas.NewRectangle(color.Transparent), icon: NewIcon("call-out", theme.Accent, 14),
-		time: NewText("", small), what: NewText("", Style{Size: 13, Bold: true, Shrink: true}), peer: NewText("", small),
+		time: NewText("", small), peer: NewText("", small),
+		what: NewText("", Style{Size: 13, Bold: true, Shrink: true}),
 	}
 	x.ground.CornerRadius = 8
 	x.Refresh()
