@@ -63,6 +63,7 @@ func hostile() map[string][]byte {
 		"commas":      header("Route: " + fill("<sip:a>,") + "<sip:a>"),
 		"parameters":  header("Contact: <sip:a>" + fill(";a")),
 		"vias":        header("Via: " + fill("SIP/2.0/UDP a,") + "SIP/2.0/UDP a"),
+		"both":        header(strings.Repeat("Via: SIP/2.0/UDP a"+manyParams(maxParams)+"\r\n", 200) + "X:"),
 		"slashes":     header("Via: " + fill("/")),
 		"colons":      header("Via: SIP/2.0/UDP " + fill(":")),
 		"escapes":     header("To: <sip:" + fill("%41") + "@x>"),
