@@ -307,10 +307,16 @@ func (e *Engine) Answer(ctx context.Context, id string) error {
 		return userErrorf("That call is not ringing here.")
 	}
 	e.holdOthers(ctx, c)
+	return e.pickUp(ctx, c, s, false)
+}
+
+// pickUp answers a ringing call, on hold or not.
+func (e *Engine) pickUp(ctx context.Context, c *call, s *sip.Call, held bool) error {
 	m, err := e.startMedia(c, netip.Addr{}) // the offer says where to
 	if err != nil {
 		return explain(aboutCall, c.rec.PeerName, err)
 	}
+	m.SetHold(held)
 	if err := s.Answer(ctx, m); err != nil {
 		return explain(aboutCall, c.rec.PeerName, err)
 	}

@@ -223,6 +223,20 @@ func (e *Engine) partLocked(c *call) {
 	}
 }
 
+// othersInLocked are the calls that a call of the conference is together with. The caller holds e.mu.
+func (e *Engine) othersInLocked(c *call) []string {
+	if e.conf == nil || e.conf.ports[c] == nil {
+		return nil
+	}
+	var out []string
+	for o := range e.conf.ports {
+		if o != c {
+			out = append(out, o.id)
+		}
+	}
+	return out
+}
+
 // muteConference mutes the user for all calls of the conference; false: the call is in none.
 func (e *Engine) muteConference(c *call, on bool) bool {
 	e.mu.Lock()

@@ -45,9 +45,10 @@ func amplitude(pcm []float64, hz float64) float64 {
 
 // conversation is hub in calls with others, each with a tone for a voice and a file for an ear.
 type conversation struct {
-	hub, bob *Engine
-	files    map[string]string
-	ports    map[string]int
+	hub     *Engine
+	engines map[string]*Engine
+	files   map[string]string
+	ports   map[string]int
 }
 
 // hears waits until somebody hears exactly these users for a while.
@@ -78,7 +79,7 @@ func (c *conversation) hears(t *testing.T, who string, want ...string) {
 
 func newConversation(t *testing.T) *conversation {
 	t.Helper()
-	c := &conversation{files: map[string]string{}, ports: map[string]int{}}
+	c := &conversation{files: map[string]string{}, ports: map[string]int{}, engines: map[string]*Engine{}}
 	dir := t.TempDir()
 	for name := range voices {
 		c.ports[name] = freePort(t)
@@ -89,29 +90,35 @@ func newConversation(t *testing.T) *conversation {
 		must(t, e.Set(t.Context(), SettingAutoAnswer, "on"))
 		must(t, e.AddAccount(t.Context(), AccountSpec{Address: name, Kind: AccountLAN}))
 		awaitSnapshot(t, e, "account", func(s Snapshot) bool { return len(s.Accounts) == 1 && s.Accounts[0].State == AccountRegistered })
-		switch name {
-		case "hub":
-			c.hub = e
-		case "bob":
-			c.bob = e
-		}
+		c.engines[name] = e
 	}
+	c.hub = c.engines["hub"]
 	return c
 }
 
-// call calls somebody, who answers.
+// call lets hub call somebody, who answers.
 func (c *conversation) call(t *testing.T, name string) string {
 	t.Helper()
-	id, err := c.hub.Call(t.Context(), "sip:"+name+"@127.0.0.1:"+strconv.Itoa(c.ports[name]), CallOptions{})
+	return c.callFrom(t, c.hub, name)
+}
+
+func (c *conversation) callFrom(t *testing.T, e *Engine, name string) string {
+	t.Helper()
+	id, err := e.Call(t.Context(), "sip:"+name+"@127.0.0.1:"+strconv.Itoa(c.ports[name]), CallOptions{})
 	must(t, err)
-	c.await(t, id, "established", func(c Call) bool { return c.State == CallEstablished })
+	await(t, e, id, "established", func(c Call) bool { return c.State == CallEstablished })
 	return id
 }
 
 // await waits for a state of one of hub's calls.
 func (c *conversation) await(t *testing.T, id, what string, ok func(Call) bool) {
 	t.Helper()
-	awaitSnapshot(t, c.hub, "call "+id+": "+what, func(s Snapshot) bool {
+	await(t, c.hub, id, what, ok)
+}
+
+func await(t *testing.T, e *Engine, id, what string, ok func(Call) bool) {
+	t.Helper()
+	awaitSnapshot(t, e, "call "+id+": "+what, func(s Snapshot) bool {
 		for _, c := range s.Calls {
 			if c.ID == id {
 				return ok(c)
@@ -155,10 +162,10 @@ func TestConference(t *testing.T) {
 	c.await(t, toCarol, "still talking", together)
 	c.hears(t, "carol", "hub", "bob")
 
-	theirs := c.bob.Snapshot().Calls[0].ID
-	must(t, c.bob.Hold(ctx, theirs)) // one of them holds us
+	theirs := c.engines["bob"].Snapshot().Calls[0].ID
+	must(t, c.engines["bob"].Hold(ctx, theirs)) // one of them holds us
 	c.hears(t, "carol", "hub")
-	must(t, c.bob.Resume(ctx, theirs))
+	must(t, c.engines["bob"].Resume(ctx, theirs))
 	c.hears(t, "carol", "hub", "bob")
 
 	must(t, c.hub.Set(ctx, SettingInput, "none")) // another microphone in mid-talk
@@ -197,5 +204,49 @@ func TestConference(t *testing.T) {
 	c.hub.mu.Unlock()
 	if !over {
 		t.Error("the conference goes on with one call")
+	}
+}
+
+// TestTakenOver: Bob hands Hub on to Dave, who takes Bob's place in the conference, or on hold.
+func TestTakenOver(t *testing.T) {
+	tests := []struct {
+		name       string
+		conference bool
+		carol      []string // who Carol hears in the end
+	}{
+		{"in the conference", true, []string{"hub", "dave"}},
+		{"on hold", false, []string{"hub"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := newConversation(t)
+			ctx := t.Context()
+			toBob, toCarol := c.call(t, "bob"), c.call(t, "carol") // the first is on hold now
+			if test.conference {
+				must(t, c.hub.Conference(ctx))
+				c.hears(t, "carol", "hub", "bob")
+			}
+			bob := c.engines["bob"]
+			must(t, c.engines["dave"].Set(ctx, SettingTransfers, transfersAllow))
+			fromHub := bob.Snapshot().Calls[0].ID
+			toDave := c.callFrom(t, bob, "dave")
+			must(t, bob.Connect(ctx, toDave, fromHub))
+			c.await(t, toBob, "ended", func(c Call) bool { return c.State == CallEnded && !c.Conference })
+			s := awaitSnapshot(t, c.hub, "Dave", func(s Snapshot) bool {
+				for _, c := range s.Calls {
+					if c.ReferredBy != "" && c.Conference == test.conference && (c.State == CallHeld) != test.conference {
+						return true
+					}
+				}
+				return false
+			})
+			c.await(t, toCarol, "talking", func(c Call) bool {
+				return c.State == CallEstablished && c.Conference == test.conference
+			})
+			c.hears(t, "carol", test.carol...)
+			if len(s.Calls) != 3 {
+				t.Errorf("%d calls", len(s.Calls))
+			}
+		})
 	}
 }

@@ -252,21 +252,32 @@ func endCode(cause sip.EndCause) int {
 }
 
 // takeOver answers a call that takes the place of another one, as a transfer makes it: the user talks on, with somebody
-// else (RFC 3891).
+// else (RFC 3891). What the user held stays on hold, and who was in the conference is followed by who comes.
 func (e *Engine) takeOver(ctx context.Context, s, old *sip.Call) {
 	before := e.callOf(old)
+	held, together := false, []string(nil)
 	e.mu.Lock()
 	c := e.newCallLocked(s.Remote(), s.Account().ID(), true)
 	c.sip = s
 	if before != nil {
 		c.rec.ReferredBy = before.rec.PeerName
 		before.successor = c
+		held = before.rec.HeldBy == heldByUs || before.rec.HeldBy == heldByBoth
+		together = e.othersInLocked(before)
 	}
 	e.emitCallLocked(c)
 	e.mu.Unlock()
 	s.SetObserver(func(s *sip.Call) { e.callChanged(c, s) })
 	e.callChanged(c, s)
-	if err := e.Answer(ctx, c.id); err != nil {
+	if !held && len(together) == 0 {
+		e.holdOthers(ctx, c)
+	}
+	err := e.pickUp(ctx, c, s, held)
+	if err == nil && !held && len(together) > 0 {
+		e.callChanged(c, s) // the observer may not have been told yet
+		err = e.Conference(ctx, append(together, c.id)...)
+	}
+	if err != nil {
 		e.log.InfoContext(ctx, "call that takes another's place not answered", "call_id", s.ID(), "err", err)
 	}
 }
