@@ -78,12 +78,12 @@ func (k *keeper) keep(a *Account, l lease) {
 	k.cancel = cancel
 	change := k.change
 	k.wg.Go(func() {
-		err := a.ua.tp.KeepAlive(ctx, want.to, transport.KeepAlive{Every: want.every, STUN: want.stun,
-			Mapped: func(now netip.AddrPort) {
-				if now != want.mapped {
-					changed(change)
-				}
-			}})
+		mapped := func(now netip.AddrPort) {
+			if now != want.mapped {
+				changed(change)
+			}
+		}
+		err := a.ua.tp.KeepAlive(ctx, want.to, transport.KeepAlive{Every: want.every, STUN: want.stun, Mapped: mapped})
 		if err != nil {
 			a.ua.log.InfoContext(ctx, "flow failed", "account", a.cfg.ID, "err", err)
 			changed(change)

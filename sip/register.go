@@ -91,7 +91,8 @@ func (t *timer) c() <-chan time.Time {
 
 func newRegistration(a *Account) *registration {
 	return &registration{
-		a: a, wake: make(chan *forced, 16), doubt: make(chan struct{}, 1), clock: newClockWatch(), registrant: newRegistrant(a),
+		a: a, wake: make(chan *forced, 16), doubt: make(chan struct{}, 1),
+		clock: newClockWatch(), registrant: newRegistrant(a),
 	}
 }
 

@@ -3,12 +3,16 @@ package sip
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	sipmsg "github.com/emiago/sipgo/sip"
+
 	"github.com/peregrine-softphone/peregrine/internal/netsim"
+	"github.com/peregrine-softphone/peregrine/sip/trust"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -110,7 +114,7 @@ func TestRegistrarAnswers(t *testing.T) {
 			return "302 Moved Temporarily", []string{"Contact: <sip:10.0.0.9:5060>"}
 		}, 2, 302, retryFirst},
 		{"302 to nowhere", func(int, wireMessage) (string, []string) { return "302 Moved Temporarily", nil }, 1, 302, retryFirst},
-		{"423 with a sane interval", func(n int, m wireMessage) (string, []string) {
+		{"423 with a sane interval", func(_ int, m wireMessage) (string, []string) {
 			if !strings.Contains(m.text, "Expires: 7200") {
 				return "423 Interval Too Brief", []string{"Min-Expires: 7200"}
 			}
@@ -355,8 +359,10 @@ func TestFromFlow(t *testing.T) {
 			from         string
 			flow, server bool
 		}{
-			{"10.0.0.9:5060", true, true}, {"10.0.0.9:5070", false, true},
-			{"10.0.0.8:5060", false, true}, {"10.0.0.66:5060", false, false},
+			{"10.0.0.9:5060", true, true},
+			{"10.0.0.9:5070", false, true},
+			{"10.0.0.8:5060", false, true},
+			{"10.0.0.66:5060", false, false},
 		}
 		for _, tt := range tests {
 			h, err := p.hop(t.Context(), a, at("udp", tt.from)[0])
@@ -371,6 +377,49 @@ func TestFromFlow(t *testing.T) {
 		must(t, err)
 		if a.FromFlow(&inbound{conn: h.conn}) {
 			t.Error("there is no flow any more")
+		}
+	})
+}
+
+// What a registrar may write into its answer: nothing makes us panic, send more than a bounded number of REGISTERs, or
+// believe in a life that is none.
+func FuzzRegisterAnswer(f *testing.F) {
+	f.Add("<sip:unguessable@10.0.0.1:5060>;expires=60", "<sip:10.0.0.9;lr>, <sip:home.test;lr>", "10.0.0.1", "5060", "60", 200)
+	f.Add(`<sip:unguessable@10.0.0.1:5060;ob>;pub-gruu="sip:alice@info.test;gr=1";+sip.instance="<`+testInstance+`>"`, "", "203.0.113.7", "1", "-1", 200)
+	f.Add("*", "<", "[::1]", "99999", "99999999999999999999", 423)
+	f.Add("<sip:new.test>", "", "", "", "", 302)
+	f.Fuzz(func(t *testing.T, contact, route, received, rport, number string, code int) {
+		u, err := New(t.Context(), Config{Handler: &phone{}})
+		must(t, err)
+		a, err := u.AddAccount(outboundAccount())
+		must(t, err)
+		g := newRegistrant(a)
+		h := hop{target: at("udp", "198.51.100.9:5060")[0], local: netip.MustParseAddrPort("10.0.0.1:5060")}
+		h.conn, err = u.tp.Path(t.Context(), h.target, trust.Policy{})
+		must(t, err)
+		s := sent{contact: g.contact(h), h: h}
+		res := sipmsg.NewResponse(code, "x")
+		via := &sipmsg.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP", Host: "10.0.0.1", Port: 5060}
+		via.Params.Add("received", received)
+		via.Params.Add("rport", rport)
+		res.AppendHeader(via)
+		for name, v := range map[string]string{"Contact": contact, "Service-Route": route, "Expires": number, "Flow-Timer": number, "Min-Expires": number, "Require": "outbound"} {
+			res.AppendHeader(sipmsg.NewHeader(name, v))
+		}
+		l := g.read(res, s)
+		if l.granted <= 0 || l.granted > maxExpires || len(l.way.routes) > maxServiceRoutes || l.flowTimer != 0 && (l.flowTimer < leastFlowTimer || l.flowTimer > mostFlowTimer) {
+			t.Errorf("lease %+v", l)
+		}
+		for n := 0; g.remap(&l, res, s); n++ {
+			if n > maxRemaps {
+				t.Fatal("remapped without end")
+			}
+		}
+		g.longer(res)
+		g.simpler(res)
+		g.follow(res, s)
+		if g.expires > maxExpires || len(a.homes) > maxHomes {
+			t.Errorf("expires %v, %d homes", g.expires, len(a.homes))
 		}
 	})
 }

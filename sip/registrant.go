@@ -20,6 +20,10 @@ const (
 	maxIntervals = 3
 	// maxRemaps bounds the mapped addresses tried before a NAT that never gives the same one twice is left alone.
 	maxRemaps = 4
+	// leastFlowTimer and mostFlowTimer bound the keep-alives a server may ask for: neither its wish to drain a battery
+	// nor its trust in every NAT on the way is followed.
+	leastFlowTimer = 10 * time.Second
+	mostFlowTimer  = 15 * time.Minute
 	// maxStale bounds the bindings of former lives that are removed at a time.
 	maxStale = 4
 )
@@ -223,8 +227,8 @@ func (g *registrant) read(res *sipmsg.Response, s sent) lease {
 	if s.asks != askNothing {
 		l.way.gruu = g.a.publicGRUU(listed)
 	}
-	if l.way.outbound {
-		l.flowTimer, _ = headerSeconds(res, "Flow-Timer")
+	if d, ok := headerSeconds(res, "Flow-Timer"); ok && l.way.outbound {
+		l.flowTimer = min(max(d, leastFlowTimer), mostFlowTimer)
 	}
 	for _, r := range l.way.routes {
 		g.a.learnHomes(r.URI.Host)

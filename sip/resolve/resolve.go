@@ -115,7 +115,7 @@ func (r *Resolver) lookup(ctx context.Context, u uri.URI, want string) ([]Target
 		return nil, err
 	}
 	q := query{r: r, secure: u.Secure(), serverName: u.Host}
-	if name, err := ascii(u.Host); err == nil {
+	if name, no := ascii(u.Host); no == nil {
 		q.serverName = name // as certificates have it (RFC 5280 7.2)
 	}
 	host := u.Host
