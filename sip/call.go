@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -139,6 +140,7 @@ type Call struct {
 	half     *dialog  // of our INVITE: what forks branch off
 	branches []*early // the early dialogs of our INVITE, in the order they began
 	secure   bool     // the last way to the peer was encrypted
+	pracks   atomic.Int32
 	// answerSDP is the early description taken, and answerTag the fork it came from.
 	answerTag string
 	answerSDP []byte

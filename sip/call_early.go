@@ -75,8 +75,8 @@ func (c *Call) progress(half *dialog, res *sipmsg.Response) error {
 	e := c.earlyDialog(half, res)
 	rseq, reliable := rseqOf(res)
 	reliable = reliable && e != nil // a peer that forgot its tag has no dialog to send PRACK in
-	if reliable && e.order.Take(rseq) == session.Skip {
-		return nil // RFC 3262 4: a repeat, or one is missing before it
+	if reliable && !c.takes(&e.order, rseq) {
+		return nil
 	}
 	c.setState(Ringing, EndCause{})
 	if e == nil || len(res.Body()) == 0 || bodyType(res) != sdpType {
@@ -160,7 +160,7 @@ func (c *Call) takeEarly(e *early) {
 func (c *Call) prune(half *dialog, res *sipmsg.Response) {
 	tag := tagOf(res.To())
 	if rseq, reliable := rseqOf(res); reliable && tag != "" {
-		if e := c.earlyDialog(half, res); e != nil && e.order.Take(rseq) == session.Acknowledge {
+		if e := c.earlyDialog(half, res); e != nil && c.takes(&e.order, rseq) {
 			c.prack(e.d, res, rseq, nil)
 		}
 	}

@@ -193,7 +193,7 @@ func (c *Call) follow(
 			}
 			provisional, silence = true, nil
 			quiet.Reset(cancelTimeout)
-			if rseq, reliable := rseqOf(res); reliable && order.Take(rseq) == session.Acknowledge {
+			if rseq, reliable := rseqOf(res); reliable && c.takes(&order, rseq) {
 				c.prack(d, res, rseq, nil) // we have not offered 100rel here, but some send it all the same
 			}
 			continue

@@ -12,8 +12,12 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/session"
 )
 
-// reliableTag is the option tag of RFC 3262.
-const reliableTag = "100rel"
+const (
+	// reliableTag is the option tag of RFC 3262.
+	reliableTag = "100rel"
+	// maxPracks bounds the PRACKs of a call that wait for an answer: two for each of the phones it may ring at.
+	maxPracks = 2 * maxForks
+)
 
 // provisional is what a callee keeps of its reliable provisional responses. The lock of the call guards it.
 type provisional struct {
@@ -270,6 +274,17 @@ func rseqOf(res *sipmsg.Response) (rseq uint32, ok bool) {
 	return uint32(n), true
 }
 
+// takes tells whether a reliable provisional response is the next one of its dialog, and may be acknowledged now. If
+// not it counts as if it had not come (RFC 3262 4): it was there before, one is missing, or too many PRACKs are out.
+// Whoever gets true calls prack.
+func (c *Call) takes(order *session.Order, rseq uint32) bool {
+	if c.pracks.Add(1) <= maxPracks && order.Take(rseq) == session.Acknowledge {
+		return true
+	}
+	c.pracks.Add(-1)
+	return false
+}
+
 // prack acknowledges a reliable provisional response inside its dialog, with our answer if it had an offer.
 func (c *Call) prack(d *dialog, res *sipmsg.Response, rseq uint32, answer []byte) {
 	e := c.inDialog(d, sipmsg.PRACK, sdpType, answer)
@@ -281,6 +296,7 @@ func (c *Call) prack(d *dialog, res *sipmsg.Response, rseq uint32, answer []byte
 		return req
 	}
 	c.background(&c.wg, func() {
+		defer c.pracks.Add(-1)
 		err := c.insist(func() error {
 			res, _, err := c.ua.roundTrip(c.ua.life, e)
 			return final(res, err)

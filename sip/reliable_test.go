@@ -471,3 +471,30 @@ func FuzzRAck(f *testing.F) {
 		}
 	})
 }
+
+// A peer that goes on and on, and answers no PRACK.
+func TestTooManyPracks(t *testing.T) {
+	bubble(t, ms, func(t *testing.T, l *lab) {
+		d := dial(t, l, CallOptions{}, friend)
+		for i := range 10 * maxPracks {
+			d.provisional("180 Ringing", "e", fmt.Sprint(i+1), "")
+			time.Sleep(5 * ms)
+		}
+		seen := map[string]bool{}
+		for len(d.p.in) > 0 {
+			seen[d.p.next("PRACK").field("CSeq")] = true
+		}
+		if len(seen) != maxPracks {
+			t.Errorf("%d PRACKs, want %d", len(seen), maxPracks)
+		}
+		if n := d.u.Stats().Transactions; n > maxPracks+1 {
+			t.Errorf("%d transactions", n)
+		}
+		time.Sleep(time.Minute)
+		d.p.drain()
+		d.provisional("180 Ringing", "e", fmt.Sprint(maxPracks+1), "")
+		d.prack(t, "e", fmt.Sprint(maxPracks+1, " 1 INVITE"))
+		d.up(t)
+		d.bye(t)
+	})
+}
