@@ -50,7 +50,7 @@ func TestChangedKeyIsWarnedOf(t *testing.T) {
 		t.Fatal("nothing warns of the other key")
 	}
 	fynetest.Tap(row.Forget)
-	h.verb("AddAccount sip sip:keller@pbx.example")
+	h.verb("ForgetPin sip:keller@pbx.example")
 	h.until("it says what happens now", func() bool { return len(h.layer.Toasts()) == 1 })
 	if h.settings.Accounts["sip:alice@info.test"].Forget != nil {
 		t.Error("an account without a key offers to forget one")

@@ -27,6 +27,7 @@ type Engine interface {
 	AddAccount(ctx context.Context, spec app.AccountSpec) error
 	RemoveAccount(ctx context.Context, address string) error
 	SetDefaultAccount(ctx context.Context, address string) error
+	ForgetPin(ctx context.Context, address string) error // the key of its server
 	StartDemo(ctx context.Context) error
 	AddBuddy(ctx context.Context, address, name, group string) error
 	RemoveBuddy(ctx context.Context, address string) error

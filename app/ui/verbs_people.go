@@ -90,6 +90,16 @@ func (w *window) SetDefaultAccount(address string) {
 	w.verb(func(ctx context.Context) error { return w.engine.SetDefaultAccount(ctx, address) })
 }
 
+// ForgetPin implements page.Actions.
+func (w *window) ForgetPin(address string) {
+	w.bind.verb(func(ctx context.Context) error { return w.engine.ForgetPin(ctx, address) }, func(err error) {
+		w.fail(err)
+		if err == nil {
+			w.Tell(lang.L("The key is forgotten. The next one the server shows is kept."), "")
+		}
+	})
+}
+
 // SetLamp implements page.Actions.
 func (w *window) SetLamp(address string, watch, share bool) {
 	w.verb(func(ctx context.Context) error { return w.engine.SetLamp(ctx, address, watch, share) })

@@ -61,15 +61,13 @@ func newAccountRow(act Actions, a app.Account, several bool) *AccountRow {
 
 // addProblem tells why an account is down.
 func (r *AccountRow) addProblem(act Actions, a app.Account, words *fyne.Container) {
-	if a.State != app.AccountFailed {
-		return
+	if a.State != app.AccountFailed || keyChanged(a) {
+		return // that a key has changed is told below, with the key
 	}
 	words.Add(tight(paragraph(sentence(a.Reason), "helperText", theme.Text, fyne.TextAlignLeading)))
 	links := container.New(layout.NewCustomPaddedHBoxLayout(3 * theme.Step))
-	if !keyChanged(a) {
-		for _, link := range signInAgain(act, a) {
-			links.Add(link)
-		}
+	for _, link := range signInAgain(act, a) {
+		links.Add(link)
 	}
 	words.Add(links)
 	if a.Detail != "" {
@@ -83,10 +81,13 @@ func (r *AccountRow) addProblem(act Actions, a app.Account, words *fyne.Containe
 	}
 }
 
+// pinChanged is in the details of an account whose server shows another key than the one kept.
+const pinChanged = "key has changed"
+
 // keyChanged tells whether an account is down because its server shows another key than the one kept.
 func keyChanged(a app.Account) bool {
 	kept := a.Verify == app.VerifyPin && a.Pin != ""
-	return kept && a.State == app.AccountFailed && strings.Contains(a.Detail, "sha256/")
+	return kept && a.State == app.AccountFailed && strings.Contains(a.Detail, pinChanged)
 }
 
 // addPin shows the key of the server that is kept, and lets the user forget it.
@@ -98,15 +99,8 @@ func (r *AccountRow) addPin(act Actions, a app.Account, words *fyne.Container) {
 	if keyChanged(a) {
 		kind = widget.StopKind
 	}
-	r.Forget = widget.NewButton("key", lang.L("Forget the old key"), kind, func() {
-		act.AddAccount(respec(a), func(err error) {
-			if err != nil {
-				act.Tell(ErrorText(err))
-				return
-			}
-			act.Tell(lang.L("The key is forgotten. The next one the server shows is kept."), "")
-		})
-	}).Height(28)
+	r.Forget = widget.NewButton("key", lang.L("Forget the old key"), kind, func() { act.ForgetPin(a.Address) }).
+		Height(28)
 	key := widget.NewText(lang.L("Key of the server: {{.Key}}", data{"Key": a.Pin}), widget.Caption())
 	if !keyChanged(a) {
 		words.Add(key)
@@ -121,15 +115,6 @@ func (r *AccountRow) addPin(act Actions, a app.Account, words *fyne.Container) {
 	mark := container.NewVBox(widget.NewIcon("alert", theme.Attention, theme.SizeIcon))
 	card := widget.NewCard(theme.TonalWarning, widget.Even(3), container.New(&gapBorder{gap: 12}, mark, body))
 	words.Add(container.New(layout.NewCustomPaddedLayout(8, 4, 0, 0), card))
-}
-
-// respec describes an account that is there to the engine, which keeps its password.
-func respec(a app.Account) app.AccountSpec {
-	return app.AccountSpec{
-		Address: a.Address, Kind: a.Kind, PasswordStore: a.Stored, AuthUser: a.AuthUser, Proxy: a.Proxy,
-		Transport: a.Transport, DisplayName: a.DisplayName, Codecs: a.Codecs, Identity: a.Identity, Verify: a.Verify,
-		CAFile: a.CAFile,
-	}
 }
 
 // accountFacts are the ways of an account in one quiet line.

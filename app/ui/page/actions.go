@@ -68,6 +68,7 @@ type Actions interface {
 	AddAccount(spec app.AccountSpec, done func(error))
 	RemoveAccount(address string)
 	SetDefaultAccount(address string)
+	ForgetPin(address string)                  // the key its server showed
 	SetLamp(address string, watch, share bool) // busy lamp: see theirs, show ours
 	StartDemo(done func(error))
 	Set(key, value string)

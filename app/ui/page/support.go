@@ -63,7 +63,7 @@ type traceEntry struct {
 func NewSupport(act Actions, now time.Time) *Support {
 	s := &Support{
 		act: act, next: 1, zone: now.Location(), count: widget.NewText("", widget.Caption()),
-		Pane: fynewidget.NewLabel(""), figures: fynewidget.NewLabel(""),
+		Pane: fynewidget.NewLabel(lang.L("Choose a message to read it in full.")), figures: fynewidget.NewLabel(""),
 	}
 	for _, l := range []*fynewidget.Label{s.Pane, s.figures} {
 		l.TextStyle.Monospace, l.Selectable, l.Wrapping, l.SizeName = true, true, fyne.TextWrapBreak, "helperText"
@@ -91,6 +91,7 @@ func NewSupport(act Actions, now time.Time) *Support {
 	s.List.ToEnd, s.List.FromTop = true, true
 	s.Root = s.build()
 	s.turn(true)
+	s.say()
 	return s
 }
 

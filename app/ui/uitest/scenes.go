@@ -102,8 +102,8 @@ func Accounts(now time.Time) Fixture {
 		},
 		{
 			Address: "sip:keller@pbx.example", Kind: app.AccountSIP, State: app.AccountFailed, Transport: "tls", Verify: app.VerifyPin,
-			Pin: "sha256/dGhlIHNhbXBsZSBub25jZSBvZiBhIGtleSBwaW4hIQ=", Reason: "The server pbx.example is not the one it was.",
-			Detail: "pin changed: sha256/b3RoZXIga2V5IG9mIHRoZSBzZXJ2ZXIgdG9kYXkhISE=",
+			Pin: "sha256/dGhlIHNhbXBsZSBub25jZSBvZiBhIGtleSBwaW4hIQ=", Reason: "pbx.example shows another key than before. Ask whoever runs it whether that is meant; only then let the account forget the old one.",
+			Detail: "server key has changed",
 		},
 		{Address: "sip:alice@192.0.2.10", Kind: app.AccountLAN, DisplayName: "Alice", State: app.AccountRegistered},
 	}

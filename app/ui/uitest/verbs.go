@@ -136,6 +136,17 @@ func (e *Engine) SetDefaultAccount(_ context.Context, address string) error {
 	}, "SetDefaultAccount %s", address)
 }
 
+// ForgetPin forgets the key of a server and signs in again.
+func (e *Engine) ForgetPin(_ context.Context, address string) error {
+	return e.verb(func(s *app.Snapshot) {
+		for i := range s.Accounts {
+			if a := &s.Accounts[i]; a.Address == address {
+				a.Pin, a.State, a.Reason, a.Detail = "", app.AccountRegistering, "", ""
+			}
+		}
+	}, "ForgetPin %s", address)
+}
+
 // SetLamp watches the line of a buddy, and shows ours.
 func (e *Engine) SetLamp(_ context.Context, address string, watch, share bool) error {
 	return e.verb(func(s *app.Snapshot) {
