@@ -98,7 +98,11 @@ func (e *Engine) holdOthers(ctx context.Context, but *call) {
 	e.mu.Lock()
 	var others []string
 	for _, c := range e.calls {
-		if c != but && c.successor != but && !(c.rec.Conference && but.rec.Conference) && (c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer) {
+		together := c.rec.Conference && but.rec.Conference
+		if c == but || c.successor == but || together {
+			continue
+		}
+		if c.rec.State == CallEstablished || c.rec.State == CallHeld && c.rec.HeldBy == heldByPeer {
 			others = append(others, c.id)
 		}
 	}

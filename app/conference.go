@@ -260,7 +260,8 @@ func (e *Engine) muteConferenceLocked(on bool) {
 }
 
 // conferLocked puts into the figures of a call what the mixer knows better than its session: whether the user is muted,
-// and how the devices are. A peer that holds the call may play music, which the others are spared. The caller holds e.mu.
+// and how the devices are. A peer that holds the call may play music, which the others are spared. The caller holds
+// e.mu.
 func (e *Engine) conferLocked(c *call, st media.Stats) media.Stats {
 	if e.conf == nil || e.conf.ports[c] == nil {
 		return st

@@ -13,7 +13,7 @@ import (
 )
 
 // voices are the tones that the users of the test say, in Hz; codecs of 8 kHz carry them all.
-var voices = map[string]float64{"hub": 2300, "bob": 700, "carol": 1300, "dave": 300} //nolint:gochecknoglobals // constant table
+var voices = map[string]float64{"hub": 2300, "bob": 700, "carol": 1300, "dave": 300}
 
 // wavTail gives the last part of what an engine has played.
 func wavTail(t *testing.T, path string, d time.Duration) []float64 {
@@ -28,7 +28,7 @@ func wavTail(t *testing.T, path string, d time.Duration) []float64 {
 	}
 	var out []float64
 	for b := data[len(data)-n:]; len(b) >= 2; b = b[2:] {
-		out = append(out, float64(int16(binary.LittleEndian.Uint16(b)))) //nolint:gosec // the same bits
+		out = append(out, float64(int16(binary.LittleEndian.Uint16(b))))
 	}
 	return out
 }

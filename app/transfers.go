@@ -28,8 +28,8 @@ func (e *Engine) Transfer(ctx context.Context, id, address string) error {
 }
 
 // Connect lets the peers of two answered calls talk to each other (an attended transfer, RFC 5589 7) and leaves both
-// when they do. If one of the phones cannot be put in our place (it does not know Replaces), the other call is ended and
-// its peer called anew by the first one's.
+// when they do. If one of the phones cannot be put in our place (it does not know Replaces), the other call is ended
+// and its peer called anew by the first one's.
 func (e *Engine) Connect(ctx context.Context, id, otherID string) error {
 	c, _, err := e.session(id)
 	if err != nil {

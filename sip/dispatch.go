@@ -111,7 +111,8 @@ func (u *UA) settle(in *inbound) {
 func (u *UA) understood(in *inbound) bool {
 	var unknown []string
 	for _, tag := range headerList(in.req, "Require") {
-		if !slices.ContainsFunc(strings.Split(supported, ", "), func(s string) bool { return strings.EqualFold(s, tag) }) {
+		same := func(s string) bool { return strings.EqualFold(s, tag) }
+		if !slices.ContainsFunc(strings.Split(supported, ", "), same) {
 			unknown = append(unknown, cleanText(tag))
 		}
 	}

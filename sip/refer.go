@@ -101,7 +101,7 @@ func (c *Call) Refer(ctx context.Context, to uri.URI, o ReferOptions) (*Referral
 		return nil, fmt.Errorf("refer: %d transfers: %w", maxReferrals, ErrTooMany)
 	}
 	res, err := c.sendRefer(ctx, d, r, to, o.Quiet)
-	if err := final(res, err); err != nil {
+	if err = final(res, err); err != nil {
 		r.happen(referRefused, 0, "", err)
 		c.forget(r)
 		return nil, fmt.Errorf("refer: %w", err)

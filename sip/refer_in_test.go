@@ -101,7 +101,8 @@ func TestReportsOnTheWire(t *testing.T) {
 		wantErr(t, r.Notify(486, ""), ErrEnded)
 		s.p.next("SIP/2.0 202")
 		for _, want := range []struct{ state, body string }{
-			{"active;expires=212", "SIP/2.0 100 Trying\r\n"}, {"active;expires=211", "SIP/2.0 180 Ringing\r\n"},
+			{"active;expires=212", "SIP/2.0 100 Trying\r\n"},
+			{"active;expires=211", "SIP/2.0 180 Ringing\r\n"},
 			{"terminated;reason=noresource", "SIP/2.0 200 OK\r\n"},
 		} {
 			m := s.p.next("NOTIFY")

@@ -41,8 +41,14 @@ func TestFragStatus(t *testing.T) {
 		{"sip/2.0  100   Trying", "Trying", 100},
 		{"SIP/2.0 180", "", 180},
 		{"SIP/2.0 603 \x00De\xffcline\n", "Decline", 603},
-		{"SIP/2.0 99 Low", "", 0}, {"SIP/2.0 700 High", "", 0}, {"SIP/2.0 -1 x", "", 0}, {"SIP/2.0 2x0 OK", "", 0},
-		{"SIP/1.0 200 OK", "", 0}, {"INVITE sip:a@b SIP/2.0", "", 0}, {"", "", 0}, {"\r\n", "", 0},
+		{"SIP/2.0 99 Low", "", 0},
+		{"SIP/2.0 700 High", "", 0},
+		{"SIP/2.0 -1 x", "", 0},
+		{"SIP/2.0 2x0 OK", "", 0},
+		{"SIP/1.0 200 OK", "", 0},
+		{"INVITE sip:a@b SIP/2.0", "", 0},
+		{"", "", 0},
+		{"\r\n", "", 0},
 	}
 	for _, test := range tests {
 		if code, reason := fragStatus([]byte(test.body)); code != test.code || reason != test.reason {

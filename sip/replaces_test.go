@@ -98,8 +98,9 @@ func TestIncomingReplaces(t *testing.T) {
 			r.fromTag = "guess"
 			return []string{"Replaces: " + r.String(), by}
 		}, nil, "481"},
-		{"ended", func(r replaces) []string { return []string{"Replaces: " + r.String(), by} },
-			func(t *testing.T, r *trio) { must(t, r.carol.call(0).Hangup(t.Context())) }, "603"},
+		{"ended", func(r replaces) []string {
+			return []string{"Replaces: " + r.String(), by}
+		}, func(t *testing.T, r *trio) { must(t, r.carol.call(0).Hangup(t.Context())) }, "603"},
 		{"nobody sent him", func(r replaces) []string { return []string{"Replaces: " + r.String()} }, nil, "403"},
 		{"sent by somebody else", func(r replaces) []string {
 			return []string{"Replaces: " + r.String(), "Referred-By: <sip:mallory@10.0.0.1>"}
