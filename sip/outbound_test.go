@@ -317,6 +317,10 @@ func TestMappedContactIsNotChased(t *testing.T) {
 		if got := o.count("REGISTER"); got != 2+maxRemaps {
 			t.Errorf("%d REGISTERs after the refresh, want %d", got, 2+maxRemaps)
 		}
+		must(t, a.Register(t.Context())) // perhaps a move: another NAT gets its chance
+		if got := o.count("REGISTER"); got != 3+2*maxRemaps {
+			t.Errorf("%d REGISTERs after a forced one, want %d", got, 3+2*maxRemaps)
+		}
 	})
 }
 
@@ -422,6 +426,9 @@ func TestFlowMoves(t *testing.T) {
 				t.Errorf("move %d took %v", i+1, d)
 			}
 			time.Sleep(5 * time.Second)
+			if cs := o.last("REGISTER").fields("Contact"); len(cs) != 1 {
+				t.Errorf("Contacts %q: the registrar replaces the old one by itself", cs)
+			}
 			if b := o.bound(); len(b) != 1 || !strings.Contains(b[0], "@"+addr+":") || a.State().Contact.Host != addr {
 				t.Errorf("bound %v", b)
 			}

@@ -230,6 +230,84 @@ func TestStaleBindingsAreSwept(t *testing.T) {
 	})
 }
 
+// A registrar that will not let go of an old binding is asked once, not with each refresh.
+func TestStaleBindingStays(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		o.extra = []string{"Contact: <sip:unguessable@10.9.9.9:5060>;expires=3000"}
+		l.server("udp 10.0.0.9:5060")
+		a := l.phone("10.0.0.1", nil).account(outboundAccount())
+		until(t, a, Registered, time.Second)
+		time.Sleep(3 * time.Hour)
+		sweeps := 0
+		regs, _ := o.requests("REGISTER")
+		for _, m := range regs {
+			if m.field("Expires") == "0" {
+				sweeps++
+			}
+		}
+		if len(regs) < 4 || sweeps != 1 {
+			t.Errorf("%d REGISTERs, %d to sweep", len(regs), sweeps)
+		}
+	})
+}
+
+// The better Contact is refused: the first one stands.
+func TestMappedContactRefused(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("198.51.100.9")
+		o.nat = "203.0.113.7:40000"
+		o.script = func(m wireMessage) (string, []string) {
+			if strings.Contains(m.field("Contact"), "203.0.113.7") {
+				return "403 Not Your Address", nil
+			}
+			return "", nil
+		}
+		l.server("udp 198.51.100.9:5060")
+		p := l.phone("10.0.0.1", nil)
+		a := p.account(infoAccount(""))
+		time.Sleep(time.Second)
+		if s := a.State(); s.Registration != Registered || s.Contact.Host != "10.0.0.1" || p.history() != "registering registered" {
+			t.Errorf("state %+v, history %s", s, p.history())
+		}
+	})
+}
+
+// The life ends before the transaction of its refresh does: then nobody can reach us, and that is what is shown.
+func TestLifeEndsInARefresh(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		o.expires = 60
+		l.server("udp 10.0.0.9:5060")
+		a := l.phone("10.0.0.1", nil).account(infoAccount(""))
+		until(t, a, Registered, time.Second)
+		o.with(func() { o.script = func(wireMessage) (string, []string) { return "silence", nil } })
+		if d := until(t, a, Failed, 2*time.Minute).Round(100 * ms); d != time.Minute {
+			t.Errorf("failed after %v, want the minute that was granted", d)
+		}
+		if s := a.State(); !s.Contact.IsZero() || a.present().conn != nil {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// A move before the REGISTER that tells of it: requests have the new address at once.
+func TestContactAfterMove(t *testing.T) {
+	bubble(t, 10*ms, func(t *testing.T, l *lab) {
+		o := l.office("10.0.0.9")
+		l.server("udp 10.0.0.9:5060")
+		p := l.phone("10.0.0.1", nil)
+		a := p.account(outboundAccount())
+		until(t, a, Registered, time.Second)
+		p.host.SetAddrs("10.5.0.1")
+		_, err := a.Options(t.Context(), uri.New("bob", "info.test", 0))
+		must(t, err)
+		if got := o.last("OPTIONS").field("Contact"); got != "<sip:unguessable@10.5.0.1:5060>" {
+			t.Errorf("Contact %s", got)
+		}
+	})
+}
+
 // The server shortens the life; the refresh follows it.
 func TestShortenedLife(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {
