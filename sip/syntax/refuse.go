@@ -55,7 +55,7 @@ func Refuse(raw []byte, v Verdict, from netip.AddrPort, secret []byte, extra ...
 		f := &m.fields[m.first[h]]
 		out = append(append(append(out, f.long...), ": "...), f.value...)
 		if h == hTo && !tagged(f.value) {
-			out = append(append(out, ";tag="...), m.tag(secret)...)
+			out = append(append(bytes.TrimRight(out, "; \t"), ";tag="...), m.tag(secret)...)
 		}
 		out = append(out, crlf...)
 	}

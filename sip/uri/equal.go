@@ -48,9 +48,10 @@ func equalHosts(a, b string) bool {
 	return errA == nil && errB == nil && x == y
 }
 
+// equalParams compares the first parameter of each name: there should not be another (RFC 3261 19.1.1).
 func equalParams(a, b Params) bool {
 	for _, p := range a {
-		if v, ok := b.Lookup(p.Name); ok && !strings.EqualFold(v, p.Value) {
+		if v, ok := b.Lookup(p.Name); ok && !strings.EqualFold(v, a.Get(p.Name)) {
 			return false
 		}
 	}

@@ -122,6 +122,8 @@ func TestEqual(t *testing.T) {
 	}{
 		{"sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true},
 		{"sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true},
+		{"sip:h;a;A=0", "sip:h;a;A=0", true}, // of repeated names the first counts
+		{"sip:h;a=0;a=1", "sip:h;a=1;a=0", false},
 		{"sip:carol@chicago.com", "sip:carol@chicago.com;security=on", true},
 		{"sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on", true},
 		{"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com", "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com", true},
