@@ -22,6 +22,7 @@ type Config struct {
 	Mobiles        int                // mobile hosts mh, mh2, …; 0: 1; at most 9
 	Correspondents int                // hosts ch, ch2, … in the wired network; 0: 1; at most 9
 	Link           linkemu.Impairment // of each Wi-Fi uplink, per direction: the round trip grows by twice Delay
+	IPv6           bool               // correspondents and info.test have IPv6 too (fd77:3::/64); the Wi-Fis have not
 	Keep           bool               // the lab outlives this process (for developers); Sweep leaves it alone
 	Debug          int                // Kamailio's debug level
 }

@@ -104,7 +104,7 @@ func firstError(errs ...error) error {
 func (l *Lab) startDNS(ctx context.Context) error {
 	dir := l.Core().dir("dns")
 	config := filepath.Join(dir, "dnsmasq.conf")
-	data := map[string]any{"Dir": dir, "Domains": []Domain{Info, Enst}}
+	data := map[string]any{"Dir": dir, "Domains": []Domain{Info, Enst}, "IPv6": serverIPv6}
 	if err := fill("dnsmasq.conf.tmpl", config, data); err != nil {
 		return err
 	}
@@ -138,7 +138,10 @@ func (l *Lab) startKamailio(ctx context.Context, domain Domain, ca *authority) e
 		return err
 	}
 	data := map[string]any{
-		"Name": domain.Name, "IP": domain.IP, "Socket": socket, "Debug": l.cfg.Debug, "TLS": secure,
+		"Name": domain.Name, "IP": domain.IP, "Socket": socket, "Debug": l.cfg.Debug, "TLS": secure, "IPv6": "",
+	}
+	if l.cfg.IPv6 && domain == Info {
+		data["IPv6"] = "[" + serverIPv6 + "]"
 	}
 	if err := fill("kamailio.cfg.tmpl", config, data); err != nil {
 		return err

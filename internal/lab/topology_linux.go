@@ -51,6 +51,15 @@ func (h *Host) Addr() netip.Addr {
 	return h.addr
 }
 
+// serverIPv6 is where the server of info.test is also to be found, as six.test, in a lab with IPv6.
+const serverIPv6 = "fd77:3::1"
+
+// Addr6 is the address of a correspondent in a lab with IPv6.
+func (h *Host) Addr6() netip.Addr {
+	four := h.Addr().As4()
+	return netip.MustParseAddr(fmt.Sprintf("fd77:3::%x", four[3]))
+}
+
 // dir is the folder of the host's peer called name.
 func (h *Host) dir(name string) string { return filepath.Join(h.lab.cfg.Dir, h.name, name) }
 
@@ -107,9 +116,14 @@ func (l *Lab) prepareNamespace(ctx context.Context, name string) error {
 	if err := os.WriteFile(filepath.Join(etc, "resolv.conf"), []byte("nameserver 10.77.0.53\n"), 0o644); err != nil {
 		return fmt.Errorf("prepare %s: %w", ns, err)
 	}
+	off := "1"
+	if l.cfg.IPv6 && (name == "core" || strings.HasPrefix(name, "ch")) {
+		off = "0"
+	}
 	settings := map[string]string{
-		"ipv6/conf/all/disable_ipv6":     "1",
-		"ipv6/conf/default/disable_ipv6": "1",
+		"ipv6/conf/all/disable_ipv6":     off,
+		"ipv6/conf/default/disable_ipv6": off,
+		"ipv6/conf/default/accept_dad":   "0", // an address counts at once
 		"ipv4/conf/all/rp_filter":        "2", // loose, as Debian's desktops have it
 	}
 	if name == "core" || strings.HasPrefix(name, "ap") {
@@ -163,6 +177,9 @@ func (l *Lab) wireCore(ctx context.Context) error {
 		"link add srv type bridge", "link set srv up", "link add lan type bridge", "link set lan up",
 		"addr add 10.77.3.1/24 dev lan", "route add blackhole 10.77.9.9/32", // a server that is dead and silent
 	}
+	if l.cfg.IPv6 {
+		lines = append(lines, "addr add "+serverIPv6+"/64 dev lan nodad")
+	}
 	for _, last := range []int{1, 10, 20, 53} {
 		lines = append(lines, fmt.Sprintf("addr add 10.77.0.%d/24 dev srv", last))
 	}
@@ -176,8 +193,11 @@ func (l *Lab) wireCore(ctx context.Context) error {
 		if err := l.ip(ctx, "core", "link set p-"+h.name+" master lan"); err != nil {
 			return err
 		}
-		if err := l.ip(ctx, h.name, fmt.Sprintf("addr add %s/24 dev eth0", h.Addr()),
-			"route add default via 10.77.3.1"); err != nil {
+		lines := []string{fmt.Sprintf("addr add %s/24 dev eth0", h.Addr()), "route add default via 10.77.3.1"}
+		if l.cfg.IPv6 {
+			lines = append(lines, fmt.Sprintf("addr add %s/64 dev eth0 nodad", h.Addr6()))
+		}
+		if err := l.ip(ctx, h.name, lines...); err != nil {
 			return err
 		}
 	}
