@@ -103,8 +103,11 @@ func (c *Call) unacknowledged() int {
 
 // settle writes down where a dialog that in has made is.
 func (u *UA) settle(in *inbound) {
-	u.dialogs.homes.note(dialogKey{in.req.CallID().Value(), in.tx.tag},
-		resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote})
+	u.dialogs.homes.note(dialogKey{in.req.CallID().Value(), in.tx.tag}, sourceOf(in))
+}
+
+func sourceOf(in *inbound) resolve.Target {
+	return resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote}
 }
 
 // understood checks Require (RFC 3261 8.2.2.3) and the coding of the body (8.2.3).

@@ -285,6 +285,10 @@ func (g *guard) admitInside(p *shield.Policy, in *inbound, k dialogKey) bool {
 	if o == nil { // 481, while it stays within reason
 		return g.deservesAnswer(in.remote) && g.take(a, "stray", packetRates.stray, now)
 	}
+	if s, ours := o.(*Subscription); ours && in.req.Method == sipmsg.NOTIFY && s.awaitsNotifier() {
+		g.u.dialogs.homes.note(k, sourceOf(in)) // a server of its own may keep the state (RFC 6665 4.1.4)
+		return true
+	}
 	if g.atHome(p, k, o, a) {
 		g.proven.Note(a, now)
 		return true

@@ -3,7 +3,7 @@ package sip
 import (
 	"context"
 	"net/netip"
-	"strings"
+	"slices"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -105,17 +105,16 @@ func (u *UA) inquire(k dialogKey, o owner, in *inbound, f func(moved bool)) bool
 		return true
 	}
 	d := dialogOf(o)
-	target, next, routed := d.place()
+	_, next, routed := d.place()
 	question := d.request(sipmsg.OPTIONS, d.nextSeq()) // now: an obeyed re-INVITE changes the target
-	now := resolve.Target{Transport: strings.ToLower(in.req.Transport()), Addr: in.remote}
+	now := sourceOf(in)
 	u.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(u.life, opinionTime)
 		defer cancel()
-		var moved bool
-		if routed {
-			moved = u.leadsTo(ctx, o.owner(), next, newcomer)
-		} else {
-			moved = !u.stillThere(ctx, o, question, oldPlace(target, last), newcomer)
+		ways, err := u.targets(ctx, exchange{account: o.owner(), next: next, inDialog: true})
+		moved := err == nil && leadsTo(ways, newcomer)
+		if !moved && !routed {
+			moved = !u.stillThere(ctx, o, question, oldPlaces(o.owner(), ways, last), newcomer)
 		}
 		if u.life.Err() != nil {
 			moved = false
@@ -127,43 +126,50 @@ func (u *UA) inquire(k dialogKey, o owner, in *inbound, f func(moved bool)) bool
 	return true
 }
 
-// oldPlace is where the peer was: its Contact when that is where its packets came from, else where they came from.
-func oldPlace(target uri.URI, last resolve.Target) resolve.Target {
-	ip, ok := target.IP()
-	if !ok || ip.Unmap() != last.Addr.Addr().Unmap() || last.Transport != "udp" {
-		return last
-	}
-	port := target.Port
-	if port == 0 {
-		port = target.DefaultPort()
-	}
-	last.Addr = netip.AddrPortFrom(last.Addr.Addr(), uint16(port)) //nolint:gosec // a port by uri.Parse
-	return last
+// leadsTo tells whether an address is one of a next hop's: a server that is many speaks from any of them.
+func leadsTo(ways []resolve.Target, addr netip.Addr) bool {
+	return slices.ContainsFunc(ways, func(t resolve.Target) bool { return t.Addr.Addr().Unmap() == addr })
 }
 
-// leadsTo tells whether the next hop of a dialog has an address by name, as a server that is many does.
-func (u *UA) leadsTo(ctx context.Context, a *Account, next uri.URI, addr netip.Addr) bool {
-	ts, err := u.targets(ctx, exchange{account: a, next: next, inDialog: true})
-	if err != nil {
-		return false
+// oldPlaces are where the peer was: where our requests to it go, and, if that is another address and not a server that
+// only helped to find it, where its packets came from (a Contact behind a NAT leads nowhere).
+func oldPlaces(a *Account, ways []resolve.Target, last resolve.Target) []resolve.Target {
+	var out []resolve.Target
+	if len(ways) > 0 {
+		out = append(out, ways[0])
 	}
-	for _, t := range ts {
-		if t.Addr.Addr().Unmap() == addr {
+	from := last.Addr.Addr().Unmap()
+	if last.Addr.IsValid() && !leadsTo(out, from) && !a.fromServer(from) {
+		out = append(out, last)
+	}
+	return out
+}
+
+// stillThere asks at the old addresses, all at once.
+func (u *UA) stillThere(
+	ctx context.Context, o owner, question *sipmsg.Request, places []resolve.Target, newcomer netip.Addr,
+) bool {
+	answers := make(chan bool, len(places))
+	for _, p := range places {
+		u.wg.Go(func() { answers <- u.answersAt(ctx, o, question, p, newcomer) })
+	}
+	for range places {
+		if <-answers {
 			return true
 		}
 	}
 	return false
 }
 
-// stillThere asks at the old address.
-func (u *UA) stillThere(
-	ctx context.Context, o owner, question *sipmsg.Request, old resolve.Target, newcomer netip.Addr,
+func (u *UA) answersAt(
+	ctx context.Context, o owner, question *sipmsg.Request, place resolve.Target, newcomer netip.Addr,
 ) bool {
-	if !old.Addr.IsValid() {
+	e := exchange{account: o.owner(), inDialog: true, build: func(hop) *sipmsg.Request { return question.Clone() }}
+	h, err := u.hop(ctx, e.account, place)
+	if err != nil {
 		return false
 	}
-	e := exchange{account: o.owner(), inDialog: true, build: func(hop) *sipmsg.Request { return question.Clone() }}
-	tx, _, err := u.start(ctx, e, old)
+	tx, err := u.tx.start(u.complete(e, h), h.conn) // not by start: an answer must not make that address a home
 	if err != nil {
 		return false
 	}

@@ -378,6 +378,13 @@ func fatal(err error) bool {
 	return false
 }
 
+// awaitsNotifier tells whether nobody has notified yet.
+func (s *Subscription) awaitsNotifier() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.notified && !s.over
+}
+
 // deliver takes a NOTIFY. Runs on a socket's reader.
 func (s *Subscription) deliver(in *inbound) bool {
 	return s.inbox.offer(func() { s.handle(in) })
