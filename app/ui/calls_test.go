@@ -143,6 +143,22 @@ func TestCallWaitingIsQuiet(t *testing.T) {
 	h.until("it is answered", func() bool { return !s.AnswerHold.Visible() && s.Mute.Visible() })
 }
 
+func TestCallWaitingBehindOtherWindows(t *testing.T) {
+	h := open(t, uitest.Call(uitest.Noon()), wide())
+	var sent []string
+	h.notify = func(title, text string) { sent = append(sent, title+": "+text) }
+	h.setForeground(false)
+	h.e.Change(func(s *app.Snapshot) {
+		c := uitest.Ringing(uitest.Noon())
+		c.Waiting = true
+		s.Calls = append(s.Calls, c)
+	})
+	h.until("the strip is there", func() bool { return h.strips.Strip("8") != nil })
+	if len(h.rings) != 0 || !slices.Equal(sent, []string{"Calls you too: Chloé Nguyen"}) {
+		t.Errorf("%d windows, notifications %q", len(h.rings), sent)
+	}
+}
+
 func TestBeforeTheAnswer(t *testing.T) {
 	h := open(t, uitest.Transferring(uitest.Noon()), wide())
 	for _, want := range []string{"Hiroshi's side plays an announcement.", "Signalling encrypted", "Not encrypted"} {

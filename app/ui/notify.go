@@ -51,9 +51,27 @@ func (w *window) tellOfNews(old, s app.Snapshot) {
 			tell(page.NameOf(s, c.Peer), shortened(c.Last.Text))
 		}
 	}
+	for _, c := range waiting(old, s) {
+		tell(lang.L("Calls you too"), c.PeerName) // no window of its own tells of it
+	}
 	for _, c := range missed(old, s) {
 		tell(lang.L("Missed call"), c.PeerName)
 	}
+}
+
+// waiting are the calls that have begun to come in during another one.
+func waiting(old, s app.Snapshot) []app.Call {
+	known := map[string]bool{}
+	for _, c := range old.Calls {
+		known[c.ID] = true
+	}
+	var calls []app.Call
+	for _, c := range s.Calls {
+		if c.Waiting && c.State == app.CallIncoming && !known[c.ID] {
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 // missed are the calls that rang in the old snapshot and ended unanswered in the new one.

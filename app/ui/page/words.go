@@ -186,10 +186,11 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d", s/60, s%60)
 }
 
-// sentence begins a text of the engine with a capital letter.
+// sentence begins a text of the engine with a capital letter, unless it begins with an address.
 func sentence(s string) string {
+	first, _, _ := strings.Cut(s, " ")
 	r := []rune(s)
-	if len(r) > 0 {
+	if len(r) > 0 && !strings.ContainsAny(strings.TrimRight(first, ".,:;!?…"), ".@:") {
 		r[0] = unicode.ToUpper(r[0])
 	}
 	return string(r)

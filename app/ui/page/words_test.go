@@ -20,6 +20,17 @@ func TestLooksDialable(t *testing.T) {
 	}
 }
 
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		"network gone, holding": "Network gone, holding", "élodie is busy.": "Élodie is busy.", "": "", "busy.": "Busy.",
+		"pbx.example shows another key.": "pbx.example shows another key.", "bob@info.test is busy": "bob@info.test is busy",
+	} {
+		if got := sentence(in); got != want {
+			t.Errorf("sentence(%q): got %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestUserPart(t *testing.T) {
 	for in, want := range map[string]string{
 		"Alice": "alice", "Alice Keller": "alice.keller", "  Björn  Ö ": "bjrn", "李": "", "a..b": "a.b", "o'neil_2": "oneil_2", "...": "",

@@ -45,7 +45,7 @@ func NewPresence(p Presence) *Icon {
 // SetPresence changes a glyph made by NewPresence.
 func SetPresence(i *Icon, p Presence) { i.Set(PresenceIcon(p), PresenceColor(p)) }
 
-// SetLamp makes an icon the busy lamp of a line: hollow and green while it is free, a triangle that
+// SetLamp makes an icon the busy lamp of a line: hollow and green while it is free, a bell while it
 // rings, a full red square while it is in use.
 func SetLamp(i *Icon, lamp string) {
 	switch lamp {
