@@ -74,6 +74,20 @@ func TestAccountIsChangedWithoutItsPassword(t *testing.T) {
 	h.until("the settings are back", func() bool { return h.view == viewSettings })
 }
 
+func TestPasswordMovesOnlyWhenTypedAgain(t *testing.T) {
+	h := open(t, uitest.Accounts(uitest.Noon()), wide())
+	h.ShowAccount("sip:alice@info.test")
+	form := h.account.AccountForm
+	form.KeepInFile(true)
+	fynetest.Tap(form.Submit)
+	h.until("it asks for the password", func() bool { return h.says("Type the password once more") || h.says("Type the password once") })
+	if len(h.e.Verbs()) != 0 {
+		t.Errorf("verbs: %q", h.e.Verbs())
+	}
+	h.fill(form, "alice@info.test", "secret")
+	h.until("it is kept in the file", func() bool { return h.e.Spec().PasswordStore == app.StoreFile })
+}
+
 func TestTLSOfANewAccount(t *testing.T) {
 	h := open(t, uitest.First(uitest.Noon()), wide())
 	fynetest.Tap(h.welcome.SIP)

@@ -34,6 +34,8 @@ type AccountForm struct {
 	state formState
 	added string // the address of the account this form has added; "": none
 	edit  bool   // the account was there before
+
+	stored string // where its password was kept
 }
 
 // formState is where a form for an account stands.
@@ -96,7 +98,7 @@ func (f *AccountForm) build() fyne.CanvasObject {
 // Edit fills the form with an account that is there, for its password to be typed again or its details to
 // be changed. A password that is left empty stays as it is.
 func (f *AccountForm) Edit(a app.Account) {
-	f.edit = true
+	f.edit, f.stored = true, a.Stored
 	f.Address.SetText(ShowAddress(a.Address))
 	f.Address.Disable()
 	f.more.set(a)
@@ -121,6 +123,9 @@ func (f *AccountForm) ChooseVerify(v app.Verify, file string) {
 	f.more.verify.SetSelectedIndex(slices.Index(verifies(), v))
 	f.more.caFile.SetText(file)
 }
+
+// KeepInFile chooses where the password is kept.
+func (f *AccountForm) KeepInFile(on bool) { f.more.inFile.Set(on) }
 
 // Busy tells whether the form has an account of its own that the server has not yet taken.
 func (f *AccountForm) Busy() bool { return f.state != formAsking }
@@ -219,6 +224,11 @@ func (f *AccountForm) submit() {
 		return
 	}
 	spec := f.spec()
+	if f.edit && spec.Password == "" && (spec.PasswordStore == app.StoreFile) != (f.stored == app.StoreFile) {
+		f.problem.show(lang.L("Type the password once more, so that it can be kept in the other place."), "")
+		f.act.Focus(f.Password)
+		return
+	}
 	f.problem.hide()
 	f.Submit.Disable()
 	f.state = formAdding
