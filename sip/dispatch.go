@@ -67,6 +67,8 @@ func (u *UA) dispatchInside(in *inbound, tag string) {
 	switch {
 	case o == nil && in.req.Method == sipmsg.ACK:
 		u.dropped.Add(1)
+	case o == nil && in.req.Method == sipmsg.OPTIONS && u.probes.came(k):
+		u.answer(in, 200)
 	case o == nil:
 		u.answer(in, 481) // RFC 3261 12.2.2
 	case in.req.Method == sipmsg.ACK && !u.guard.mayAck(in, k, o):

@@ -43,6 +43,7 @@ type office struct {
 	outbound bool
 	extra    []string // of the 200 to REGISTER
 	gruu     string
+	routes   bool   // requests to the GRUU go to the phone
 	nat      string // "address:port": what it says to have seen
 	rewrite  bool   // stores what it saw instead of the Contact
 	expires  int    // what it grants; 0: what was asked
@@ -95,7 +96,11 @@ func (o *office) datagrams(pc net.PacketConn) {
 			}
 			continue
 		}
-		if a := o.answer(wireMessage{string(buf[:n]), from.String()}); a != "" {
+		m := wireMessage{string(buf[:n]), from.String()}
+		if f := o.forward(m); f != "" {
+			_, _ = pc.WriteTo([]byte(f), from)
+		}
+		if a := o.answer(m); a != "" {
 			_, _ = pc.WriteTo([]byte(a), from)
 		}
 	}
@@ -141,7 +146,7 @@ func (o *office) stream(c net.Conn) {
 			}
 			m.text += string(rest[:size])
 			in = rest[size:]
-			if a := o.answer(m); a != "" {
+			if a := o.forward(m) + o.answer(m); a != "" {
 				_, _ = c.Write([]byte(a))
 			}
 		}
@@ -162,6 +167,15 @@ func (o *office) hangUp() {
 		_ = c.Close()
 	}
 	o.conns = nil
+}
+
+// forward is a request to the GRUU on its way back to the phone.
+func (o *office) forward(m wireMessage) string {
+	line, rest, _ := strings.Cut(m.text, "\r\n")
+	if !o.routes || o.gruu == "" || line != "OPTIONS "+o.gruu+" SIP/2.0" {
+		return ""
+	}
+	return line + "\r\nVia: SIP/2.0/UDP " + net.JoinHostPort(o.addr, "5060") + ";branch=z9hG4bKforward\r\n" + rest
 }
 
 func (o *office) answer(m wireMessage) string {

@@ -27,6 +27,7 @@ type way struct {
 	contact  uri.URI        // as it stands at the registrar
 	outbound bool
 	gruu     uri.URI
+	proven   bool          // a request inside a dialog reaches us by gruu
 	routes   []uri.Address // Service-Route
 }
 
@@ -95,12 +96,12 @@ func (a *Account) localize(d *dialog, h hop) {
 // also after a move (RFC 5627 4.4); by the way of the registration it is the registered Contact, with "ob" when the
 // server keeps that flow for us (RFC 5626 4.3); else our address as it is.
 //
-// A GRUU counts only with outbound. RFC 5627 4.4 would have it always, but Kamailio's registrar gives one to everybody
-// who asks, while its stock configuration answers 404 to a BYE sent there: who set up outbound has thought of both.
+// A GRUU counts only once it has been proven. RFC 5627 4.4 would have it always, but Kamailio's registrar gives one to
+// everybody who asks, while its stock configuration answers 404 to a BYE sent there.
 func (a *Account) contact(h hop) uri.URI {
 	w := a.present()
 	switch {
-	case w.outbound && !w.gruu.IsZero():
+	case w.proven:
 		return w.gruu
 	case w.leads(h):
 		return w.contact

@@ -16,7 +16,7 @@ func TestOutbound(t *testing.T) {
 		t.Run(proto, func(t *testing.T) {
 			bubble(t, 10*ms, func(t *testing.T, l *lab) {
 				o := l.office("10.0.0.9")
-				o.outbound, o.gruu = true, "sip:alice@info.test;gr="+testInstance
+				o.outbound, o.routes, o.gruu = true, true, "sip:alice@info.test;gr="+testInstance
 				o.extra = []string{"Flow-Timer: 60", "Path: <sip:token@10.0.0.9;lr;ob>", "Service-Route: <sip:10.0.0.9;lr>, <sip:home.info.test;lr>"}
 				port := map[string]string{"udp": "5060", "tcp": "5060", "tls": "5061"}[proto]
 				l.server(proto + " 10.0.0.9:" + port)
@@ -46,6 +46,7 @@ func TestOutbound(t *testing.T) {
 					s.Mapped.String() != reg.from || (proto == "tls") != strings.HasPrefix(s.PeerKey, "sha256/") {
 					t.Errorf("state %+v", s)
 				}
+				time.Sleep(time.Second) // the GRUU is proven
 				code, err := a.Options(t.Context(), uri.New("bob", "enst.test", 0))
 				if code != 200 || err != nil {
 					t.Fatalf("OPTIONS: %d, %v", code, err)
@@ -369,14 +370,16 @@ func TestServiceRouteAndProxy(t *testing.T) {
 	}
 }
 
-// A GRUU from a registrar that does not do outbound is shown, but not used.
-func TestGRUUWithoutOutbound(t *testing.T) {
+// A GRUU that leads nowhere, such as that of Kamailio's stock configuration, is shown, but not used.
+func TestGRUUThatLeadsNowhere(t *testing.T) {
 	bubble(t, 10*ms, func(t *testing.T, l *lab) {
 		o := l.office("10.0.0.9")
+		o.outbound = true
 		o.gruu = "sip:alice@info.test;gr=" + testInstance
 		l.server("udp 10.0.0.9:5060")
 		a := l.phone("10.0.0.1", nil).account(outboundAccount())
 		until(t, a, Registered, time.Second)
+		time.Sleep(gruuPatience)
 		_, err := a.Options(t.Context(), uri.New("bob", "info.test", 0))
 		must(t, err)
 		if got := o.last("OPTIONS").field("Contact"); got != "<"+a.State().Contact.String()+">" || a.State().GRUU.String() != o.gruu {

@@ -320,7 +320,12 @@ func (r *registration) rest() {
 	r.lapse.set(l.granted)
 	r.due.set(max(l.granted-margin(l.granted), time.Second))
 	r.broken = l.way.conn.Broken()
+	last := r.a.present()
+	l.way.proven = last.proven && last.gruu.Equal(l.way.gruu)
 	r.a.take(l.way)
+	if g := l.way.gruu; !g.IsZero() && !last.gruu.Equal(g) {
+		r.a.ua.wg.Go(func() { r.a.prove(r.a.ua.life, g) })
+	}
 	r.keeper.keep(r.a, *l)
 }
 

@@ -94,6 +94,7 @@ type UA struct {
 	auth    digest.Cache
 	bad     badTargets
 	dialogs dialogs
+	probes  probes // of our own GRUUs
 	guard   *guard
 	inbox   *messageInbox
 	ready   chan struct{}
