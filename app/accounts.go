@@ -111,6 +111,7 @@ func (e *Engine) putAccount(a *account) (old *account, err error) {
 	defer e.mu.Unlock()
 	before := slices.Clone(e.accounts)
 	if i := slices.IndexFunc(e.accounts, func(b *account) bool { return b.id() == a.id() }); i >= 0 {
+		a.inherit(e.accounts[i])
 		old, e.accounts[i] = e.accounts[i], a
 	} else if len(e.accounts) >= maxAccounts {
 		return nil, userErrorf("There are %d accounts already. Remove one first.", maxAccounts)
@@ -123,6 +124,15 @@ func (e *Engine) putAccount(a *account) (old *account, err error) {
 	}
 	e.changedLocked()
 	return old, nil
+}
+
+// inherit takes over what an account made for itself, when the user changes its details: the names that registrars know
+// it by, and the key that its server has to show.
+func (a *account) inherit(old *account) {
+	a.entry.ContactUser, a.entry.Instance = old.entry.ContactUser, old.entry.Instance
+	if a.entry.Verify == VerifyPin && old.entry.Verify == VerifyPin {
+		a.entry.Pin = old.entry.Pin
+	}
 }
 
 // RemoveAccount forgets an account and its password, after telling its server.
@@ -256,7 +266,9 @@ func (e *Engine) ForgetPin(ctx context.Context, address string) error {
 		return userErrorf("The server of %s is not recognised by its key.", a.id())
 	}
 	fresh := &account{entry: a.entry, aor: a.aor}
-	fresh.entry.Pin = ""
+	e.mu.Lock()
+	a.entry.Pin = "" // the fresh one inherits it
+	e.mu.Unlock()
 	if _, err := e.putAccount(fresh); err != nil {
 		return err
 	}
