@@ -364,15 +364,39 @@ func TestAmplification(t *testing.T) {
 		u.lan("alice")
 		u.onCall = func(c *Call) { _ = c.Decline(t.Context(), 486) }
 		p := l.socket(l.net.NewHost("10.0.0.2"), "10.0.0.2:5060")
-		sent := invitation("UDP", "i", "", "v=0\r\n")
+		sent := invitation("UDP", "i", "Content-Type: application/sdp\r\n", "v=0\r\n")
 		p.send("10.0.0.1:5060", sent)
 		time.Sleep(time.Minute)
-		got := 0
+		got, last := 0, 0
 		for len(p.in) > 0 {
-			got += len((<-p.in).text)
+			last = len((<-p.in).text)
+			got += last
 		}
-		if got == 0 || got > amplification*len(sent) {
+		if got == 0 || got > amplification*len(sent)+last {
 			t.Errorf("%d bytes for %d", got, len(sent))
+		}
+	})
+}
+
+// A neighbour whose short INVITE rang for long is told that nobody answered.
+func TestRefusalAfterLongRinging(t *testing.T) {
+	bubble(t, ms, func(t *testing.T, l *lab) {
+		u := l.phone("10.0.0.1", nil)
+		u.lan("alice")
+		u.onCall = func(c *Call) {
+			must(t, c.Ring(t.Context()))
+			time.Sleep(150 * time.Second) // 180 is repeated every minute
+			_ = c.Decline(t.Context(), 486)
+		}
+		p := l.socket(l.net.NewHost("10.0.0.2"), "10.0.0.2:5060")
+		p.send("10.0.0.1:5060", invitation("UDP", "i", "Content-Type: application/sdp\r\n", "v=0\r\n"))
+		time.Sleep(160 * time.Second)
+		last := ""
+		for len(p.in) > 0 {
+			last = (<-p.in).text
+		}
+		if !strings.HasPrefix(last, "SIP/2.0 486") {
+			t.Errorf("the last that came is %q", last)
 		}
 	})
 }
