@@ -22,6 +22,14 @@ type Snapshot struct {
 	Requests []Request `json:"requests"` // what strangers want and the user has not decided, oldest first
 	Recent   []Record  `json:"recent"`   // calls that are over, newest first, at most 200; History has all
 	Missed   int       `json:"missed"`   // missed calls the user has not looked at
+	Shield   Shield    `json:"shield"`
+}
+
+// Shield is what has been turned away since the start.
+type Shield struct {
+	Silenced uint64 `json:"silenced"` // packets of strangers that got no answer
+	Limited  uint64 `json:"limited"`  // requests beyond the rate of their source
+	Spoofed  uint64 `json:"spoofed"`  // messages for a call or request from where it is not
 }
 
 // Self is the user's own identity and presence.

@@ -44,6 +44,8 @@ func (e *Engine) composeLocked() Snapshot {
 	s.Audio.Input, _ = e.settings.get(SettingInput)
 	s.Audio.Output, _ = e.settings.get(SettingOutput)
 	s.Audio.Problem = e.trouble
+	turned := e.ua.Stats()
+	s.Shield = Shield{Silenced: turned.Silenced, Limited: turned.Limited, Spoofed: turned.Spoofed}
 	if s.Notices == nil {
 		s.Notices = []Notice{}
 	}

@@ -56,6 +56,8 @@ func supportFigures(snap app.Snapshot, now time.Time) string {
 	}
 	line("network   %s, %s, %s", up, orNone(snap.Network.Link), orNone(snap.Network.Address))
 	line("time      %s", now.Format(time.RFC3339))
+	line("shield    %d packets silenced, %d over their rate, %d from elsewhere",
+		snap.Shield.Silenced, snap.Shield.Limited, snap.Shield.Spoofed)
 	for _, a := range snap.Accounts {
 		line("")
 		line("account   %s (%s)", ShowAddress(a.Address), a.Kind)
