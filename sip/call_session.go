@@ -37,8 +37,10 @@ func (c *Call) handle(in *inbound) {
 		c.ua.answer(in, 481)
 		return
 	}
-	if !d.inOrder(in.req.CSeq().SeqNo) {
-		c.ua.answer(in, 500) // RFC 3261 12.2.2
+	// RFC 3261 12.2.2; but the last NOTIFY about a transfer and the BYE behind it are sent together, and a proxy that
+	// handles datagrams side by side swaps them.
+	if !d.inOrder(in.req.CSeq().SeqNo) && (state != Ended || !notify) {
+		c.ua.answer(in, 500)
 		return
 	}
 	switch in.req.Method {

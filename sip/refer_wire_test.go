@@ -137,6 +137,13 @@ func TestOutcome(t *testing.T) {
 			time.Sleep(time.Minute)
 			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
 		}, nil, 200, time.Minute, time.Minute + time.Second},
+		{"success, overtaken by the BYE behind it", func(s *scripted) {
+			s.seq++
+			s.send("BYE", "")
+			time.Sleep(100 * ms)
+			s.seq -= 2
+			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
+		}, nil, 200, 0, time.Second},
 		{"success, then BYE", func(s *scripted) {
 			s.notify("refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
 			s.send("BYE", "")
