@@ -20,7 +20,7 @@
 // …; a password is the user's name followed by "pw".
 //
 // Order of calls: Start, then hosts (Mobile, Correspondent), then peers on hosts (StartBaresip,
-// StartLinphone, StartSipp, StartPhone), Capture around a move, Move or Link, Close. Close ends every
+// StartLinphone, StartTwinkle, StartSipp, StartPhone), Capture around a move, Move or Link, Close. Close ends every
 // process in the lab's namespaces and deletes the namespaces; it may be called more than once. No
 // traffic leaves the namespaces: nothing connects them to the machine's own network.
 //

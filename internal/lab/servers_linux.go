@@ -43,7 +43,7 @@ func Password(user string) string { return user + "pw" }
 func Missing() []string {
 	programs := []string{
 		"ip", "ethtool", "nice", "stdbuf", "kamailio", "kamcmd", "dnsmasq",
-		"baresip", "linphonec", "sipp", "sox", "espeak-ng",
+		"baresip", "linphonec", "twinkle-console", "pulseaudio", "parec", "sipp", "sox", "espeak-ng",
 	}
 	var missing []string
 	for _, name := range programs {
