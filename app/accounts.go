@@ -172,7 +172,8 @@ func (e *Engine) SetDefaultAccount(_ context.Context, address string) error {
 		return err
 	}
 	before := e.accounts
-	e.accounts = append([]*account{a}, slices.DeleteFunc(slices.Clone(before), func(b *account) bool { return b == a })...)
+	others := slices.DeleteFunc(slices.Clone(before), func(b *account) bool { return b == a })
+	e.accounts = append([]*account{a}, others...)
 	if err := e.saveAccountsLocked(); err != nil {
 		e.accounts = before
 		return err

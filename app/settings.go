@@ -20,7 +20,7 @@ const (
 	SettingRinger     = "audio.ringer"          // as audio.output; "same": the speaker
 	SettingAutoAnswer = "autoanswer"            // on, off
 	SettingDND        = "dnd"                   // on, off: turn calls away, quietly
-	SettingStrangers  = "strangers"             // ring, ask, refuse: calls and messages of people the user does not know
+	SettingStrangers  = "strangers"             // ring, ask, refuse: people the user does not know
 	SettingTransfers  = "transfers"             // ask, allow, refuse: transfers the other side asks for
 	SettingShield     = "shield"                // on, off: take only what came by a server, the LAN or a trusted peer
 	SettingTrusted    = "shield.trusted"        // addresses and prefixes of peers that may come past the server

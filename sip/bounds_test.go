@@ -64,8 +64,8 @@ func TestUnknownDomain(t *testing.T) {
 }
 
 // invitation is a complete INVITE from 10.0.0.2 with more lines in its head.
-func invitation(transport, branch, more, body string) string {
-	return "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/" + transport + " 10.0.0.2:5060;branch=z9hG4bK" + branch + "\r\n" +
+func invitation(proto, branch, more, body string) string {
+	return "INVITE sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/" + proto + " 10.0.0.2:5060;branch=z9hG4bK" + branch + "\r\n" +
 		more + "Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=" + branch + "\r\nTo: <sip:alice@10.0.0.1>\r\nCall-ID: " + branch +
 		"\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@10.0.0.2>\r\n" + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 }

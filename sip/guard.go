@@ -50,7 +50,9 @@ const (
 // that claims to come from it costs a parse for each, up to this.
 //
 //nolint:gochecknoglobals // constant table
-var packetRates = struct{ server, peer, neighbour, neighbours, inside, insides, suspect, suspects, probe, stray shield.Rate }{
+var packetRates = struct {
+	server, peer, neighbour, neighbours, inside, insides, suspect, suspects, probe, stray shield.Rate
+}{
 	server:     shield.Rate{Burst: 4000, PerSecond: 4000},
 	peer:       shield.Rate{Burst: 1000, PerSecond: 500},
 	neighbour:  shield.Rate{Burst: 600, PerSecond: 200},
@@ -85,7 +87,8 @@ func newGuard(u *UA, p shield.Policy) *guard {
 		u: u, buckets: shield.NewBuckets(maxBuckets, bucketIdle),
 		// A half of the table for neighbours, a sixteenth for one; a server may hold as much as is left.
 		slots: shield.NewSlots(shield.SlotLimits{
-			Server: maxTransactions / 2, Peer: maxTransactions / 8, Other: maxTransactions / 16, Others: maxTransactions / 2,
+			Server: maxTransactions / 2, Peer: maxTransactions / 8,
+			Other: maxTransactions / 16, Others: maxTransactions / 2,
 		}),
 		spoken: shield.NewRecent(maxSpoken, answerTime), proven: shield.NewRecent(maxProven, provenTime),
 		onLink: newOnLink(u.cfg.Network),

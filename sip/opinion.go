@@ -119,7 +119,8 @@ func (u *UA) inquire(k dialogKey, o owner, in *inbound, f func(moved bool)) bool
 		if u.life.Err() != nil {
 			moved = false
 		}
-		u.log.Info("request from another address than the dialog's", "call_id", k.callID, "method", string(in.req.Method),
+		u.log.Info("request from another address than the dialog's",
+			"call_id", k.callID, "method", string(in.req.Method),
 			"remote", in.remote, "moved", moved)
 		u.dialogs.homes.decide(k, now, moved, time.Now())
 	})

@@ -31,8 +31,9 @@ func (u *UA) unsolicited(in *inbound) {
 		return
 	}
 	n := UnsolicitedNotify{
-		Account: in.account, From: party(in.req, "From"), Event: event, ContentType: headerValue(in.req, "Content-Type"),
-		Body: in.req.Body(), Remote: in.remote,
+		Account: in.account, From: party(in.req, "From"), Event: event,
+		ContentType: headerValue(in.req, "Content-Type"),
+		Body:        in.req.Body(), Remote: in.remote,
 	}
 	u.wg.Go(func() {
 		code := u.cfg.Handler.IncomingNotify(n)

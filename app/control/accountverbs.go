@@ -15,7 +15,8 @@ func accountVerbs() []Verb {
 				{Name: "password", Secret: true},
 				flag("password-store"), flag("proxy"), flag("transport"),
 				flag("display"), flag("auth-user"), flag("identity"), flag("codecs"),
-				flag("verify"), {Name: "ca-file", Flag: true, Path: true},
+				flag("verify"),
+				{Name: "ca-file", Flag: true, Path: true},
 				{Name: "lan", Switch: true},
 			},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {

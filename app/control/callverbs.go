@@ -30,7 +30,8 @@ func onCall(name, help string, act func(*app.Engine, context.Context, string) er
 func callVerbs() []Verb {
 	return []Verb{
 		{
-			Name: "call", Help: "call somebody", Params: []Param{need("address"), flag("from"), {Name: "video", Switch: true}},
+			Name: "call", Help: "call somebody",
+			Params: []Param{need("address"), flag("from"), {Name: "video", Switch: true}},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
 				id, err := e.Call(ctx, a["address"], app.CallOptions{Video: a["video"] != "", From: a["from"]})
 				if err != nil {

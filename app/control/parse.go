@@ -57,7 +57,7 @@ func Parse(words []string, secret func() (string, error)) (verb string, args Arg
 			return "", nil, err
 		}
 	}
-	if err := v.place(positional, args); err != nil {
+	if err = v.place(positional, args); err != nil {
 		return "", nil, err
 	}
 	for _, p := range v.Params {

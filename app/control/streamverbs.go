@@ -13,7 +13,8 @@ func streamVerbs() []Verb {
 		{Name: "watch", Help: "print the present state, then events", stream: watch},
 		{Name: "trace", Help: "print SIP messages as they come and go, passwords and texts masked", stream: trace},
 		{
-			Name: "trace save", Help: "write the SIP messages from now on to a file as well", Params: []Param{{Name: "file", Path: true}},
+			Name: "trace save", Help: "write the SIP messages from now on to a file as well",
+			Params: []Param{{Name: "file", Path: true}},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
 				return done{}, e.TraceTo(ctx, a["file"])
 			},

@@ -23,7 +23,11 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{
-		dir: "sip", own: []string{"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace", "sip/syntax"},
+		dir: "sip",
+		own: []string{
+			"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace",
+			"sip/syntax",
+		},
 		third: []string{"github.com/emiago/sipgo"},
 	},
 	{

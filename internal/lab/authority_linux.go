@@ -42,7 +42,9 @@ func newAuthority(dir string) (*authority, error) {
 }
 
 // issue writes NAME.pem and NAME.key, signed by parent, or by itself when that is nil.
-func (a *authority) issue(name string, c *x509.Certificate, parent *authority) (*ecdsa.PrivateKey, *x509.Certificate, error) {
+func (a *authority) issue(
+	name string, c *x509.Certificate, parent *authority,
+) (*ecdsa.PrivateKey, *x509.Certificate, error) {
 	fail := func(err error) (*ecdsa.PrivateKey, *x509.Certificate, error) {
 		return nil, nil, fmt.Errorf("make certificate %s: %w", name, err)
 	}
@@ -66,7 +68,7 @@ func (a *authority) issue(name string, c *x509.Certificate, parent *authority) (
 	for file, block := range map[string]*pem.Block{
 		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "PRIVATE KEY", Bytes: secret},
 	} {
-		if err := os.WriteFile(filepath.Join(a.dir, file), pem.EncodeToMemory(block), 0o644); err != nil {
+		if err = os.WriteFile(filepath.Join(a.dir, file), pem.EncodeToMemory(block), 0o644); err != nil {
 			return fail(err)
 		}
 	}

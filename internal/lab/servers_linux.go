@@ -134,7 +134,7 @@ func (l *Lab) startKamailio(ctx context.Context, domain Domain, ca *authority) e
 	if err != nil {
 		return err
 	}
-	if err := fill("tls.cfg.tmpl", secure, map[string]any{"Certificate": certificate, "Key": key}); err != nil {
+	if err = fill("tls.cfg.tmpl", secure, map[string]any{"Certificate": certificate, "Key": key}); err != nil {
 		return err
 	}
 	data := map[string]any{
@@ -143,7 +143,7 @@ func (l *Lab) startKamailio(ctx context.Context, domain Domain, ca *authority) e
 	if l.cfg.IPv6 && domain == Info {
 		data["IPv6"] = "[" + serverIPv6 + "]"
 	}
-	if err := fill("kamailio.cfg.tmpl", config, data); err != nil {
+	if err = fill("kamailio.cfg.tmpl", config, data); err != nil {
 		return err
 	}
 	p, err := startProcess(l.ns("core"), "kamailio "+domain.Name, dir, nil, nil,

@@ -8,7 +8,8 @@ import "strings"
 //nolint:gochecknoglobals // constant table
 var signatures = []string{
 	"friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sip-scan", "sipscan", "sipcli", "iwar", "sivus",
-	"vaxsipuseragent", "pplsip", "gulp", "smap ", "siparmyknife", "sip-inspector", "mr.sip", "mrsip", "svcrack", "svwar",
+	"vaxsipuseragent", "pplsip", "gulp", "smap ", "siparmyknife", "sip-inspector", "mr.sip", "mrsip", "svcrack",
+	"svwar",
 	"nmap", "zgrab", "masscan",
 }
 

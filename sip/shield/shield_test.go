@@ -102,10 +102,19 @@ func TestBuckets(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		{0, true}, {0, true}, {0, true}, {0, false}, {time.Second, false}, {time.Second, true}, {0, false},
+		{0, true},
+		{0, true},
+		{0, true},
+		{0, false},
+		{time.Second, false},
+		{time.Second, true},
+		{0, false},
 		{-time.Hour, false}, // a clock set back
 		{2 * time.Second, true},
-		{time.Hour, true}, {0, true}, {0, true}, {0, false}, // never more than the burst
+		{time.Hour, true},
+		{0, true},
+		{0, true},
+		{0, false}, // never more than the burst
 	}
 	for i, s := range steps {
 		now = now.Add(s.after)

@@ -151,7 +151,8 @@ func (c Cell) text(results map[string]Result, reasons *[]string) (string, bool) 
 
 const head = `# Which feature works with whom
 
-Made by ` + "`make interop-table`" + `, which runs the interop suite (real programs in network namespaces) and writes this page from its
-results. "yes" is a test that passed in that run; a number is the reason for a "no"; an empty cell is a program that has no
-part in it. sipp plays what no honest peer can be made to do. internal/lab/matrix names the test behind each cell.
+Made by ` + "`make interop-table`" + `, which runs the interop suite (real programs in network namespaces) and
+writes this page from its results. "yes" is a test that passed in that run; a number is the reason for a "no";
+an empty cell is a program that has no part in it. sipp plays what no honest peer can be made to do.
+internal/lab/matrix names the test behind each cell.
 `

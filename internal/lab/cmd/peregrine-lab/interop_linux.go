@@ -58,8 +58,8 @@ func interop(ctx context.Context, args []string) error {
 // runSuite runs the tests and returns what they printed, failed ones too.
 func runSuite(ctx context.Context) ([]byte, error) {
 	pattern := "^(" + strings.Join(matrix.Tests(), "|") + ")$"
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", lab.BuildTags+" lab", "-json", "-count", "1", "-timeout", "30m",
-		"-run", pattern, "./internal/lab")
+	cmd := exec.CommandContext(ctx, "go", "test", "-tags", lab.BuildTags+" lab", "-json", "-count", "1",
+		"-timeout", "30m", "-run", pattern, "./internal/lab")
 	var stdout bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
 	err := cmd.Run()
