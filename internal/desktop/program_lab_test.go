@@ -244,6 +244,20 @@ func (p *program) calls() (list []call) {
 	return list
 }
 
+// record is a call of the history.
+type record struct {
+	Peer     string `json:"peer"`
+	Incoming bool   `json:"incoming"`
+	Missed   bool   `json:"missed"`
+}
+
+// history is the calls that are over, newest first.
+func (p *program) history() (list []record) {
+	p.t.Helper()
+	must(p.t, p.verb(&list, "history"))
+	return list
+}
+
 // awaitCall waits until the first call is as ok wants it.
 func (p *program) awaitCall(what string, ok func(call) bool) (c call) {
 	p.t.Helper()
