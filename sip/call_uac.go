@@ -146,14 +146,15 @@ func (c *Call) inviteTarget(to place, offer []byte) outcome {
 	return out
 }
 
+// inviteExchange is short where it may be: a request above 1300 bytes has to go by TCP (RFC 3261 18.1.1). Without Accept
+// the peer knows that we take SDP (RFC 3261 20.1).
 func (c *Call) inviteExchange(d *dialog, offer []byte) exchange {
 	return exchange{account: c.account, next: d.nextHop(), build: func(h hop) *sipmsg.Request {
 		c.account.localize(d, h)
 		req := d.request(sipmsg.INVITE, d.nextSeq())
 		req.AppendHeader(c.account.contactHeader(h))
 		req.AppendHeader(sipmsg.NewHeader("Allow", allowed))
-		req.AppendHeader(sipmsg.NewHeader("Supported", supported+", 199")) // RFC 6228 5: we listen to 199
-		req.AppendHeader(sipmsg.NewHeader("Accept", sdpType))
+		req.AppendHeader(sipmsg.NewHeader("Supported", supported+",199")) // RFC 6228 5: we listen to 199
 		for _, x := range c.sessionHeaders(true) {
 			req.AppendHeader(sipmsg.NewHeader(x.Name, x.Value))
 		}

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// allowed is the Allow header: what dispatch knows.
-	allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, SUBSCRIBE, NOTIFY, REFER"
+	// allowed is the Allow header: what dispatch knows. No spaces: see inviteExchange.
+	allowed = "INVITE,ACK,CANCEL,BYE,OPTIONS,INFO,UPDATE,PRACK,MESSAGE,SUBSCRIBE,NOTIFY,REFER"
 	// supported are the option tags we obey: RFC 3262, RFC 4028, RFC 3891, RFC 4488.
-	supported = "100rel, timer, replaces, norefersub"
+	supported = "100rel,timer,replaces,norefersub"
 	sdpType   = "application/sdp"
 )
 
@@ -117,7 +117,7 @@ func (u *UA) understood(in *inbound) bool {
 	var unknown []string
 	for _, tag := range headerList(in.req, "Require") {
 		same := func(s string) bool { return strings.EqualFold(s, tag) }
-		if !slices.ContainsFunc(strings.Split(supported, ", "), same) {
+		if !slices.ContainsFunc(strings.Split(supported, ","), same) {
 			unknown = append(unknown, cleanText(tag))
 		}
 	}
