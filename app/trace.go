@@ -14,8 +14,6 @@ import (
 const (
 	// maxTraceFile bounds the file of a trace; at a kilobyte a message these are 50,000 messages.
 	maxTraceFile = 50 << 20
-	// traceHold is for how long messages are kept after the last reader has gone: who looks again finds them.
-	traceHold = 5 * time.Minute
 	// traceRecent is how many of the kept messages a new reader is given first.
 	traceRecent = 500
 )
@@ -30,20 +28,19 @@ type TraceEntry struct {
 	Text      string    `json:"text"`
 }
 
-// tracer collects SIP messages while somebody wants them; else they cost nothing.
+// tracer keeps the last SIP messages, masked and in memory only, and gives them to who wants to see them.
 type tracer struct {
 	e   *Engine
 	log trace.Log
 
 	mu      sync.Mutex
 	readers int
-	until   time.Time // messages are kept until then though nobody reads
 	file    *os.File
 	out     *bufio.Writer
 	written int
 }
 
-// Trace gives the SIP messages as they come and go, first the recent ones if they were collected, until ctx ends. A
+// Trace gives the SIP messages as they come and go, first the recent ones, until ctx ends. A
 // slow reader misses some.
 func (e *Engine) Trace(ctx context.Context) <-chan TraceEntry {
 	t := e.tracer
@@ -89,31 +86,23 @@ func (t *tracer) give(ctx context.Context, out chan<- TraceEntry, en trace.Entry
 	}
 }
 
-// join counts readers and turns the collecting on and off.
+// join counts readers.
 func (t *tracer) join(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.readers += n
-	if t.readers == 0 {
-		t.until = time.Now().Add(traceHold)
-		time.AfterFunc(traceHold, t.settle)
-	}
-	t.settleLocked()
+	t.collectLocked()
 }
 
-func (t *tracer) settle() {
+// collect begins to keep messages: a trace that has to be switched on before the trouble is of no use after it.
+func (t *tracer) collect() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.settleLocked()
+	t.collectLocked()
 }
 
-func (t *tracer) settleLocked() {
-	if t.readers > 0 || t.file != nil || time.Now().Before(t.until) {
-		t.e.ua.Trace(t.take)
-		return
-	}
-	t.e.ua.Trace(nil)
-}
+// collectLocked wants what the shield dropped as well as long as somebody looks; a flood would push the rest out.
+func (t *tracer) collectLocked() { t.e.ua.Trace(t.take, t.readers > 0 || t.file != nil) }
 
 // take is given every message. It must not block for long: the file is written through a buffer.
 func (t *tracer) take(en trace.Entry) {
@@ -161,7 +150,7 @@ func (e *Engine) TraceTo(_ context.Context, path string) error {
 	defer t.mu.Unlock()
 	t.closeLocked()
 	if path == "" {
-		t.settleLocked()
+		t.collectLocked()
 		return nil
 	}
 	path, err := filepath.Abs(path)
@@ -173,7 +162,7 @@ func (e *Engine) TraceTo(_ context.Context, path string) error {
 		return problem(err, "The file %s cannot be written. Choose another place.", path)
 	}
 	t.file, t.out, t.written = f, bufio.NewWriter(f), 0
-	t.settleLocked()
+	t.collectLocked()
 	return nil
 }
 

@@ -46,6 +46,7 @@ func (e *Engine) wire(ctx context.Context) error {
 	if err != nil {
 		return problem(err, "The SIP part could not be set up.")
 	}
+	e.tracer.collect()
 	return nil
 }
 

@@ -120,7 +120,7 @@ func TestCallOverIPv6(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					seen = append(seen, e.String())
-				})
+				}, true)
 				bob.onCall = func(c *Call) { must(t, c.Answer(t.Context(), &talk{name: "bob"})) }
 				to := uri.New("bob", "fd00::2", 5060).WithParam("transport", proto)
 				c, err := a.Invite(t.Context(), to, &talk{name: "alice"}, CallOptions{})

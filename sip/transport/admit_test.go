@@ -37,7 +37,7 @@ func TestNotAdmitted(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			fates = append(fates, e.Transport+" "+e.Fate.String())
-		})
+		}, true)
 		must(t, l.Open(t.Context(), 5060))
 		served := make(chan struct{})
 		go func() { l.Serve(t.Context()); close(served) }()

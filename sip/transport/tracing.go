@@ -8,22 +8,29 @@ import (
 	"github.com/peregrine-softphone/peregrine/sip/trace"
 )
 
-// Trace gives every message in and out to f, masked, from the goroutine that reads or writes: f must not block. nil
-// ends it, and then it costs one atomic load a message.
-func (l *Layer) Trace(f func(trace.Entry)) {
+// tracer is who wants to see messages.
+type tracer struct {
+	see      func(trace.Entry)
+	silenced bool // those too that Admit dropped
+}
+
+// Trace gives every message in and out to f, masked, from the goroutine that reads or writes: f must not block.
+// silenced says whether messages that Admit dropped are wanted too; a flood of them costs nothing when they are not.
+// nil ends it, and then it costs one atomic load a message.
+func (l *Layer) Trace(f func(trace.Entry), silenced bool) {
 	if f == nil {
 		l.tracer.Store(nil)
 		return
 	}
-	l.tracer.Store(&f)
+	l.tracer.Store(&tracer{f, silenced})
 }
 
 // traceIn tells of a message that came.
 func (l *Layer) traceIn(c Conn, raw []byte, fate trace.Fate) {
-	if f := l.tracer.Load(); f != nil {
+	if t := l.tracer.Load(); t != nil && (t.silenced || fate != trace.Silenced) {
 		e := l.entry(c, raw, fate == trace.Junk)
 		e.Fate = fate
-		(*f)(e)
+		t.see(e)
 	}
 }
 
@@ -37,10 +44,10 @@ func fateOf(err error) trace.Fate {
 
 // traceOut tells of a message that is about to be sent.
 func (l *Layer) traceOut(c Conn, raw []byte) {
-	if f := l.tracer.Load(); f != nil {
+	if t := l.tracer.Load(); t != nil {
 		e := l.entry(c, raw, false)
 		e.Out = true
-		(*f)(e)
+		t.see(e)
 	}
 }
 

@@ -24,7 +24,6 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
-	"github.com/peregrine-softphone/peregrine/sip/trace"
 	"github.com/peregrine-softphone/peregrine/sip/trust"
 )
 
@@ -82,7 +81,7 @@ type Layer struct {
 
 	junk, oversized, evicted atomic.Uint64
 	sources                  sources // for traces
-	tracer                   atomic.Pointer[func(trace.Entry)]
+	tracer                   atomic.Pointer[tracer]
 
 	mu       sync.Mutex
 	life     context.Context //nolint:containedctx // until Close: answers and dials outlive the verbs that caused them

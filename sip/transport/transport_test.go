@@ -315,13 +315,13 @@ func TestTrace(t *testing.T) {
 		b := start(t, host, 5060)
 		defer a.stop()
 		defer b.stop()
-		b.Trace(b.trace)
+		b.Trace(b.trace, true)
 		exchange(t, a, b, target("udp", "10.0.0.2:5060"), trust.Policy{})
 		exchange(t, a, b, target("tcp", "10.0.0.2:5060"), trust.Policy{})
 		must(t, a.writeTo([]byte("\x80\x01rubbish\n"), netip.MustParseAddrPort("10.0.0.2:5060")))
 		must(t, a.writeTo([]byte("BROKEN sip:x SIP/2.0\r\nCSeq: none\r\nAuthorization: Digest response=\"geheim\"\r\n\r\n"), netip.MustParseAddrPort("10.0.0.2:5060")))
 		time.Sleep(time.Second)
-		b.Trace(nil)
+		b.Trace(nil, false)
 		exchange(t, a, b, target("udp", "10.0.0.2:5060"), trust.Policy{})
 		var all []string
 		for _, e := range b.seen {
