@@ -60,7 +60,7 @@ func (w *walk) support() {
 	w.sees("a message by SIP", func(size image.Point) image.Rectangle {
 		return image.Rect(0, size.Y/4, size.X, size.Y)
 	}, w.colors.surface, 2000)
-	w.click(image.Pt(w.inside().Rect.Dx()/2, w.inside().Rect.Dy()*2/5))
+	w.click(image.Pt(w.inside().Rect.Dx()/2, w.inside().Rect.Dy()*302/720)) // a row of the list
 	w.keep("support", w.s.still(w.window))
 	w.press("Escape", "Escape") // by way of the settings
 	await(w.t, "the page gone", func() bool { return changed(before, w.inside()) < panelPixels })
