@@ -21,6 +21,7 @@ const (
 	Kamailio Peer = iota // proxy and registrar
 	Baresip
 	Linphone
+	Twinkle
 	Sipp
 	peers
 )
@@ -34,6 +35,8 @@ func (p Peer) String() string {
 		return "baresip 1.0"
 	case Linphone:
 		return "linphonec 5.1"
+	case Twinkle:
+		return "Twinkle 1.10"
 	case Sipp:
 		return "sipp 3.6"
 	case peers:

@@ -51,7 +51,7 @@ some output of the build
 	if missing == 0 {
 		t.Error("nothing is missing though nearly nothing ran")
 	}
-	if want := "| hold and resume, both ways | 3264 |  | yes | **fail** |  |"; !strings.Contains(out.String(), want) {
+	if want := "| hold and resume, both ways | 3264 |  | yes | **fail** | not run |  |"; !strings.Contains(out.String(), want) {
 		t.Errorf("no line %q in\n%s", want, out.String())
 	}
 	if !strings.Contains(out.String(), "\n1. ") {
