@@ -72,7 +72,9 @@ screens: build deps
 # Peregrine beside baresip in one run (asks for root), then start, memory and idle, then the parts.
 bench: build deps
 	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
-	  -bench 'CallSetup|OpusCall' -benchtime 5x ./internal/lab
+	  -bench 'CallSetup' -benchtime 200x ./internal/lab
+	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
+	  -bench 'OpusCall|Requests|Registration' -benchtime 5x ./internal/lab
 	scripts/smoke.sh --bench
 	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
 

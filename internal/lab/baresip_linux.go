@@ -38,6 +38,7 @@ type BaresipConfig struct {
 	Outbound string   // proxy for requests outside dialogs: "sip:10.77.0.10:5070"
 	Buddies  []string // addresses whose presence it watches and to whom it sends messages
 	Interval int      // re-registration in seconds; 0: 600
+	Quiet    bool     // print no messages: WaitLog does not see them, and none costs time
 }
 
 // Baresip is a running baresip on a host.
@@ -93,7 +94,10 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 	ctx, cancel := context.WithTimeout(ctx, peerStart)
 	defer cancel()
 	var err error
-	argv := []string{"stdbuf", "-oL", "-eL", "baresip", "-s", "-f", b.Dir}
+	argv := []string{"stdbuf", "-oL", "-eL", "baresip", "-f", b.Dir}
+	if !cfg.Quiet {
+		argv = append(argv, "-s")
+	}
 	if b.proc, err = startProcess(h.ns, "baresip "+cfg.User, b.Dir, nil, nil, argv...); err != nil {
 		return nil, err
 	}
