@@ -4,7 +4,7 @@ package matrix
 const (
 	noReplaces   = "baresip 1.0 knows nothing of Replaces: it takes the headers of Refer-To for a part of the address."
 	noHang       = "Twinkle 1.10 hangs at an INVITE with Replaces for a call it is in; as the one handed on, it is shown to send one."
-	noPresence   = "linphonec 5.1 and Twinkle 1.10 have presence through a server only; they do not subscribe to a phone."
+	noPresence   = "linphonec 5.1 has presence through a server only and does not subscribe to a phone; twinkle-console watches nobody, and answers the event with 489."
 	noPrack      = "neither baresip 1.0 nor linphonec 5.1 sends a reliable provisional response unless the other side insists; Twinkle and sipp do."
 	noTimer      = "baresip 1.0 and Twinkle 1.10 have no session timers; those of linphonec 5.1 are off and cannot be switched on from its console."
 	noLamp       = "they tell no lamp: baresip 1.0 answers the event \"dialog\" with 400 Bad Presence, linphonec 5.1 not at all, Twinkle 1.10 with 489; Kamailio tells it for them."
@@ -13,12 +13,12 @@ const (
 	noUpdate     = "no program here sends UPDATE by itself, and Twinkle 1.10 does not know it."
 	noForks      = "one program answers once; sipp answers three times."
 	noOpus       = "Twinkle 1.10 has no Opus."
-	noLAN        = "not tried: Twinkle 1.10 wants an account at a server."
-	noOtherCodec = "not tried: the lab's Twinkle has one codec, and says no to another as baresip does."
+	noLAN        = "not tried without a server."
+	noOtherCodec = "not tried: the lab gives Twinkle one codec."
 	noMove       = "the moving calls of the suite are with baresip; to the other side a move is a re-INVITE like that of hold."
 	noConference = "not tried: to the other side a conference is a call like any other."
 	noLeaving    = "not needed: it knows Replaces."
-	noFlood      = "not tried: what is sent concerns this program no more than baresip."
+	noFlood      = "not tried: the flood is ours to bear, whoever we talk to."
 )
 
 // Rows gives the table.
