@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +37,7 @@ func newTransferWorld(t *testing.T, swapped bool, set map[string]string) *transf
 		w.bob, w.carol = w.carol, w.bob
 	}
 	all := map[string]string{"audio.input": "file:" + files.Wide, "audio.output": "none"}
-	for k, v := range set {
-		all[k] = v
-	}
+	maps.Copy(all, set)
 	w.alice = newPhone(t, &w.lab.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: all})
 	return w
 }
@@ -115,9 +114,7 @@ func newLinphoneWorld(t *testing.T, set map[string]string) *transferWorld {
 	}
 	w.bob, w.carol = peers[0], peers[1]
 	all := map[string]string{"audio.input": "file:" + files.Wide, "audio.output": "none"}
-	for k, v := range set {
-		all[k] = v
-	}
+	maps.Copy(all, set)
 	w.alice = newPhone(t, &w.lab.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: all})
 	return w
 }

@@ -129,7 +129,7 @@ func (c *Cache) Realms(key string) []string {
 // Info takes the Authentication-Info value of a success: its nextnonce replaces the nonce of the newest
 // challenge of the key (RFC 7616 3.5), which saves the round trip of a stale one.
 func (c *Cache) Info(key, header string) {
-	sections, err := parseSections("Digest " + header) // Authentication-Info has no scheme
+	sections, err := parseSections("Digest "+header, maxHeader) // Authentication-Info has no scheme
 	if err != nil || len(sections) == 0 {
 		return
 	}

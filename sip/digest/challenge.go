@@ -19,6 +19,7 @@ import (
 // Bounds on what a peer sends. The longest challenge seen from real servers is about 400 bytes.
 const (
 	maxHeader     = 4096
+	maxAnswer     = maxHeader + 2048 // credentials repeat what the challenge said and add to it
 	maxChallenges = 16
 	maxParams     = 32
 )
@@ -71,7 +72,7 @@ func ParseChallenges(headers []string) []Challenge {
 }
 
 func parseAll(h string) ([]Challenge, error) {
-	sections, err := parseSections(h)
+	sections, err := parseSections(h, maxHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +177,9 @@ func (s section) get(name string) string {
 
 // parseSections reads `Scheme a=b, c="d", Scheme2 …`: a token followed by "=" is a parameter, any other begins
 // a scheme.
-func parseSections(h string) ([]section, error) {
+func parseSections(h string, most int) ([]section, error) {
 	control := func(r rune) bool { return r == 0x7f || r < ' ' && r != '\t' && r != '\r' && r != '\n' }
-	if len(h) > maxHeader || strings.ContainsFunc(h, control) {
+	if len(h) > most || strings.ContainsFunc(h, control) {
 		return nil, ErrMalformed
 	}
 	var out []section

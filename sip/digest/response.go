@@ -61,7 +61,7 @@ type Credentials struct {
 
 // ParseCredentials reads an Authorization or Proxy-Authorization header value as leniently as ParseChallenge.
 func ParseCredentials(h string) (Credentials, error) {
-	sections, err := parseSections(h)
+	sections, err := parseSections(h, maxAnswer)
 	if err != nil {
 		return Credentials{}, err
 	}

@@ -34,7 +34,21 @@ func validURI(b []byte) bool {
 			return false
 		}
 	}
-	return !isSIP(s) || validSIP(b[len(s)+1:])
+	if isSIP(s) {
+		return validSIP(b[len(s)+1:])
+	}
+	return letters(s)
+}
+
+// letters tells whether a scheme has letters alone, as all have that name people (sip, sips, tel, im, pres, mailto): the
+// parser behind knows no others in an address.
+func letters(scheme []byte) bool {
+	for _, c := range scheme {
+		if !is(c, cAlpha) {
+			return false
+		}
+	}
+	return true
 }
 
 // validSIP checks what follows the scheme: [userinfo "@"] hostport *(";" param) ["?" headers], RFC 3261 19.1.1.
