@@ -146,8 +146,8 @@ func (c *Call) inviteTarget(to place, offer []byte) outcome {
 	return out
 }
 
-// inviteExchange is short where it may be: a request above 1300 bytes has to go by TCP (RFC 3261 18.1.1). Without Accept
-// the peer knows that we take SDP (RFC 3261 20.1).
+// inviteExchange is short where it may be: a request above 1300 bytes has to go by TCP (RFC 3261 18.1.1). Without
+// Accept the peer knows that we take SDP (RFC 3261 20.1).
 func (c *Call) inviteExchange(d *dialog, offer []byte) exchange {
 	return exchange{account: c.account, next: d.nextHop(), build: func(h hop) *sipmsg.Request {
 		c.account.localize(d, h)

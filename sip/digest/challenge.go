@@ -221,7 +221,7 @@ func parseValue(s string) (value, rest string, ok bool) {
 			end = len(s)
 		}
 		value = strings.TrimSpace(s[:end])
-		return value, s[end:], !strings.ContainsAny(value, "\"\r\n")
+		return value, s[end:], !strings.ContainsAny(value, "\"\\\r\n")
 	}
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -239,10 +239,6 @@ func unfold(s string) string {
 	if !strings.ContainsAny(s, "\r\n") {
 		return s
 	}
-	return strings.Map(func(r rune) rune {
-		if r == '\r' || r == '\n' {
-			return -1
-		}
-		return r
-	}, s)
+	// Byte by byte: what is no UTF-8 has to be repeated as it is.
+	return strings.NewReplacer("\r", "", "\n", "").Replace(s)
 }

@@ -30,7 +30,7 @@ func validURI(b []byte) bool {
 		return false
 	}
 	for _, c := range b {
-		if c <= ' ' || c == 0x7f || c == '"' || c == '<' || c == '>' {
+		if c <= ' ' || c == 0x7f || c == '"' || c == '<' || c == '>' || c == '\\' {
 			return false
 		}
 	}
@@ -40,8 +40,8 @@ func validURI(b []byte) bool {
 	return letters(s)
 }
 
-// letters tells whether a scheme has letters alone, as all have that name people (sip, sips, tel, im, pres, mailto): the
-// parser behind knows no others in an address.
+// letters tells whether a scheme has letters alone, as all have that name people (sip, sips, tel, im, pres, mailto):
+// the parser behind knows no others in an address.
 func letters(scheme []byte) bool {
 	for _, c := range scheme {
 		if !is(c, cAlpha) {

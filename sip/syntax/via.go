@@ -45,8 +45,8 @@ func parseVia(v []byte) (out via, ok bool) {
 		port = port[1:]
 	}
 	out.host, out.port = bytes.TrimRight(host, " \t"), bytes.TrimLeft(port, " \t")
-	if port == nil {
-		out.port = nil
+	if port != nil && len(out.port) == 0 {
+		return out, false // a colon and nothing behind it; bytes.TrimLeft makes nil of it
 	}
 	out.tidy = out.tidy && len(spaced) == len(sentBy) && len(out.host) == len(host) && len(out.port) == len(port)
 	fine := isToken(out.name) && isToken(out.version) && isToken(out.transport) && validHost(out.host) &&
