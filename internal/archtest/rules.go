@@ -25,8 +25,8 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 	{
 		dir: "sip",
 		own: []string{
-			"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust", "sip/trace",
-			"sip/syntax",
+			"sip/uri", "sip/digest", "sip/session", "sip/shield", "sip/resolve", "sip/transport", "sip/trust",
+			"sip/trace", "sip/syntax",
 		},
 		third: []string{"github.com/emiago/sipgo"},
 	},

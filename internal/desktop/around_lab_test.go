@@ -39,7 +39,7 @@ func (w *walk) settings() {
 // lightAndDark: the last choice of the settings, reached from the end; the arrow keys choose.
 func (w *walk) lightAndDark() {
 	w.click(image.Pt(w.inside().Rect.Dx()-8, w.inside().Rect.Dy()-8)) // where nothing takes the focus
-	w.press("shift+Tab", "shift+Tab") // the last is the button of the page for support
+	w.press("shift+Tab", "shift+Tab")                                 // the last is the button of the page for support
 	theme := func(want string) {
 		w.t.Helper()
 		await(w.t, "the theme "+want, func() bool {

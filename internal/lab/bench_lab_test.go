@@ -127,13 +127,13 @@ func BenchmarkCallSetup(b *testing.B) {
 		if len(calls) != len(c.verbs) {
 			b.Fatalf("%d of %d calls of %s are in the capture", len(calls), len(c.verbs), c.name)
 		}
-		var wire, verb []time.Duration
+		var onWire, byVerb []time.Duration
 		for i, call := range calls {
-			wire = append(wire, call.ok.Sub(call.invite))
-			verb = append(verb, call.ack.Sub(c.verbs[i]))
+			onWire = append(onWire, call.ok.Sub(call.invite))
+			byVerb = append(byVerb, call.ack.Sub(c.verbs[i]))
 		}
-		c.report(b, "wire", wire)
-		c.report(b, "verb", verb)
+		c.report(b, "wire", onWire)
+		c.report(b, "verb", byVerb)
 	}
 	b.ReportMetric(0, "ns/op") // that of the driver, not of a program
 }
@@ -177,7 +177,7 @@ type control struct {
 
 func dialControl(b *testing.B, p *Phone) *control {
 	b.Helper()
-	conn, err := net.Dial("unix", filepath.Join(p.Dir, "control.sock")) //nolint:noctx // closed with the benchmark
+	conn, err := net.Dial("unix", filepath.Join(p.Dir, "control.sock"))
 	must(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
 	c := &control{conn: conn, in: bufio.NewScanner(conn)}

@@ -56,8 +56,10 @@ func askAll(b *testing.B, sums map[string]float64) {
 	must(b, err)
 	socks := senders(b, l.Correspondent(2))
 	for _, p := range []asked{
-		{"peregrine", answers.proc, sipAt(answers.Host), "alice"}, {"peregrine-silent", silent.proc, sipAt(silent.Host), "alice"},
-		{"baresip", bob.proc, sipAt(bob.Host), "bob"}, {"linphonec", carol.proc, sipAt(carol.Host), "carol"},
+		{"peregrine", answers.proc, sipAt(answers.Host), "alice"},
+		{"peregrine-silent", silent.proc, sipAt(silent.Host), "alice"},
+		{"baresip", bob.proc, sipAt(bob.Host), "bob"},
+		{"linphonec", carol.proc, sipAt(carol.Host), "carol"},
 	} {
 		p.measure(b, socks, sums)
 	}

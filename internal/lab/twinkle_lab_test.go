@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -220,9 +221,7 @@ func newTwinkleWorld(t *testing.T, carol string, set map[string]string) *transfe
 		w.carol = &linphoneTalker{p: p}
 	}
 	all := map[string]string{"audio.input": "tone:660", "audio.output": "none", "codecs": "PCMU"}
-	for k, v := range set {
-		all[k] = v
-	}
+	maps.Copy(all, set)
 	w.alice = newPhone(t, &w.lab.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: all})
 	return w
 }

@@ -54,7 +54,8 @@ func (h *Host) StartTwinkle(ctx context.Context, cfg TwinkleConfig) (*Twinkle, e
 	defer func() { _ = read.Close() }()
 	p.stdin = write
 	env := append(p.soundEnv(), "HOME="+p.Dir, "DISPLAY=", "ALSA_CONFIG_PATH=")
-	p.proc, err = startProcess(h.ns, "twinkle "+cfg.User, p.Dir, read, env, "stdbuf", "-oL", "twinkle-console", cfg.User+".cfg")
+	p.proc, err = startProcess(h.ns, "twinkle "+cfg.User, p.Dir, read, env,
+		"stdbuf", "-oL", "twinkle-console", cfg.User+".cfg")
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +74,18 @@ func (p *Twinkle) configure(cfg TwinkleConfig) error {
 		cfg.Reliable = "supported"
 	}
 	profile := []string{
-		"user_name=" + cfg.User, "user_domain=" + cfg.Domain.Name, "auth_name=" + cfg.User, "auth_pass=" + Password(cfg.User),
+		"user_name=" + cfg.User, "user_domain=" + cfg.Domain.Name,
+		"auth_name=" + cfg.User, "auth_pass=" + Password(cfg.User),
 		"codecs=g711u", "registration_time=600", "register_at_startup=yes", "ext_100rel=" + cfg.Reliable,
-		"ext_replaces=yes", "allow_refer=yes", "ask_user_to_refer=no", "attended_refer_to_aor=yes", "pres_publish_startup=no", "mwi_sollicited=no",
+		"ext_replaces=yes", "allow_refer=yes", "ask_user_to_refer=no", "attended_refer_to_aor=yes",
+		"pres_publish_startup=no", "mwi_sollicited=no",
 		// A steady tone is noise to it, which it would not send.
 		"speex_dsp_vad=no", "speex_dsp_agc=no", "speex_dsp_aec=no", "speex_dsp_nrd=no",
 	}
 	system := []string{
 		"dev_ringtone=alsa:ear", "dev_speaker=alsa:ear", "dev_mic=alsa:mouth", "validate_audio_dev=no",
-		"log_show_sip=yes", "sip_port=5060", "alsa_capture_period_size=160", "alsa_play_period_size=160", "play_ringtone=no", "play_ringback=no",
+		"log_show_sip=yes", "sip_port=5060", "alsa_capture_period_size=160", "alsa_play_period_size=160",
+		"play_ringtone=no", "play_ringback=no",
 	}
 	service := []string{"dnd=no", "auto_answer=yes"}
 	if cfg.Manual {
@@ -91,8 +95,10 @@ func (p *Twinkle) configure(cfg TwinkleConfig) error {
 		return fmt.Sprintf("pcm.%s { type pulse server %q device %q }", of, "unix:"+p.pulse(), name)
 	}
 	for name, lines := range map[string][]string{
-		".twinkle/" + cfg.User + ".cfg": profile, ".twinkle/" + cfg.User + ".svc": service, ".twinkle/twinkle.sys": system,
-		".asoundrc": {device("mouth", "microphone.monitor"), device("ear", "speaker")},
+		".twinkle/" + cfg.User + ".cfg": profile,
+		".twinkle/" + cfg.User + ".svc": service,
+		".twinkle/twinkle.sys":          system,
+		".asoundrc":                     {device("mouth", "microphone.monitor"), device("ear", "speaker")},
 	} {
 		if err := os.WriteFile(filepath.Join(p.Dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			return err
@@ -106,18 +112,21 @@ func (p *Twinkle) pulse() string { return filepath.Join(p.Dir, "pulse", "native"
 func (p *Twinkle) soundEnv() []string {
 	dir := filepath.Dir(p.pulse())
 	return []string{
-		"XDG_RUNTIME_DIR=" + dir, "PULSE_RUNTIME_PATH=" + dir, "PULSE_STATE_PATH=" + dir, "PULSE_COOKIE=" + filepath.Join(dir, "cookie"),
+		"XDG_RUNTIME_DIR=" + dir, "PULSE_RUNTIME_PATH=" + dir, "PULSE_STATE_PATH=" + dir,
+		"PULSE_COOKIE=" + filepath.Join(dir, "cookie"),
 		"PULSE_SERVER=unix:" + p.pulse(), "DBUS_SESSION_BUS_ADDRESS=",
 	}
 }
 
-// startSound starts the PulseAudio with two sinks that play to nobody, and what keeps the speaker's sound. Who listens also
-// keeps a sink awake: one that nobody listens to sleeps for two seconds at a time, as PulseAudio's own tone source does.
+// startSound starts the PulseAudio with two sinks that play to nobody, and what keeps the speaker's sound. Who listens
+// also keeps a sink awake: one that nobody listens to sleeps for two seconds at a time, as PulseAudio's own tone
+// source does.
 func (p *Twinkle) startSound(ctx context.Context) error {
 	format := fmt.Sprintf("channels=1 rate=%d", twinkleRate)
 	server, err := startProcess(p.Host.ns, "pulseaudio", filepath.Dir(p.pulse()), nil, p.soundEnv(),
 		"pulseaudio", "-n", "--daemonize=no", "--system=false", "--use-pid-file=false", "--exit-idle-time=-1",
-		"--realtime=no", "--log-level=error", "--log-target=stderr", // in real time the kernel ends it when the machine is busy
+		"--realtime=no", // in real time the kernel ends it when the machine is busy
+		"--log-level=error", "--log-target=stderr",
 		"-L", "module-null-sink sink_name=speaker "+format, "-L", "module-null-sink sink_name=microphone "+format,
 		"-L", fmt.Sprintf("module-sine sink=microphone frequency=%d", twinkleTone),
 		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+p.pulse())
@@ -134,13 +143,16 @@ func (p *Twinkle) startSound(ctx context.Context) error {
 	said := filepath.Join(p.Dir, "said.raw")
 	for sink, file := range map[string]string{"speaker": p.heard(), "microphone": said} {
 		listener, err := startProcess(p.Host.ns, "parec "+sink, filepath.Join(p.Dir, sink), nil, p.soundEnv(), "parec",
-			"-d", sink+".monitor", "--raw", "--latency-msec=20", "--format=s16le", "--channels=1", fmt.Sprintf("--rate=%d", twinkleRate), file)
+			"-d", sink+".monitor", "--raw", "--latency-msec=20", "--format=s16le", "--channels=1",
+			fmt.Sprintf("--rate=%d", twinkleRate), file)
 		if err != nil {
 			return err
 		}
 		p.Host.lab.adopt(listener)
 	}
-	return poll(ctx, 20*time.Millisecond, func() (bool, error) { return fileSize(said) > 0 && fileSize(p.heard()) > 0, nil })
+	return poll(ctx, 20*time.Millisecond, func() (bool, error) {
+		return fileSize(said) > 0 && fileSize(p.heard()) > 0, nil
+	})
 }
 
 func (p *Twinkle) heard() string { return filepath.Join(p.Dir, "heard.raw") }
@@ -153,7 +165,7 @@ func (p *Twinkle) Heard(mark int64) score.Sound {
 	raw := []byte(fileFrom(p.heard(), mark&^1))
 	pcm := make([]int16, len(raw)/2)
 	for i := range pcm {
-		pcm[i] = int16(binary.LittleEndian.Uint16(raw[2*i:])) //nolint:gosec // signed samples
+		pcm[i] = int16(binary.LittleEndian.Uint16(raw[2*i:])) // signed samples
 	}
 	return score.FromPCM(twinkleRate, pcm)
 }

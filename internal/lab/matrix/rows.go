@@ -2,12 +2,17 @@ package matrix
 
 // Reasons for a "no".
 const (
-	noReplaces   = "baresip 1.0 knows nothing of Replaces: it takes the headers of Refer-To for a part of the address."
-	noHang       = "Twinkle 1.10 hangs at an INVITE with Replaces for a call it is in; as the one handed on, it is shown to send one."
-	noPresence   = "linphonec 5.1 has presence through a server only and does not subscribe to a phone; twinkle-console watches nobody, and answers the event with 489."
-	noPrack      = "neither baresip 1.0 nor linphonec 5.1 sends a reliable provisional response unless the other side insists; Twinkle and sipp do."
-	noTimer      = "baresip 1.0 and Twinkle 1.10 have no session timers; those of linphonec 5.1 are off and cannot be switched on from its console."
-	noLamp       = "they tell no lamp: baresip 1.0 answers the event \"dialog\" with 400 Bad Presence, linphonec 5.1 not at all, Twinkle 1.10 with 489; Kamailio tells it for them."
+	noReplaces = "baresip 1.0 knows nothing of Replaces: it takes the headers of Refer-To for a part of the address."
+	noHang     = "Twinkle 1.10 hangs at an INVITE with Replaces for a call it is in; " +
+		"as the one handed on, it is shown to send one."
+	noPresence = "linphonec 5.1 has presence through a server only and does not subscribe to a phone; " +
+		"twinkle-console watches nobody, and answers the event with 489."
+	noPrack = "neither baresip 1.0 nor linphonec 5.1 sends a reliable provisional response " +
+		"unless the other side insists; Twinkle and sipp do."
+	noTimer = "baresip 1.0 and Twinkle 1.10 have no session timers; " +
+		"those of linphonec 5.1 are off and cannot be switched on from its console."
+	noLamp = "they tell no lamp: baresip 1.0 answers the event \"dialog\" with 400 Bad Presence, " +
+		"linphonec 5.1 not at all, Twinkle 1.10 with 489; Kamailio tells it for them."
 	noMailbox    = "it has no mailbox."
 	noRedirects  = "a redirection is the server's; this program was not tried behind one."
 	noUpdate     = "no program here sends UPDATE by itself, and Twinkle 1.10 does not know it."
@@ -15,7 +20,8 @@ const (
 	noOpus       = "Twinkle 1.10 has no Opus."
 	noLAN        = "not tried without a server."
 	noOtherCodec = "not tried: the lab gives Twinkle one codec."
-	noMove       = "the moving calls of the suite are with baresip; to the other side a move is a re-INVITE like that of hold."
+	noMove       = "the moving calls of the suite are with baresip; " +
+		"to the other side a move is a re-INVITE like that of hold."
 	noConference = "not tried: to the other side a conference is a call like any other."
 	noLeaving    = "not needed: it knows Replaces."
 	noFlood      = "not tried: the flood is ours to bear, whoever we talk to."
@@ -44,16 +50,22 @@ func Rows() []Row {
 		row("wrong password, no such server", "", in{Kamailio: by("TestBadAccounts")}),
 		row("killed and started again", "", in{Kamailio: by("TestKilledLeavesOneBinding"), Baresip: by("TestKilled")}),
 		row("call, G.711", "3261, 3264", in{
-			Baresip: by("TestCallsWithBaresip/PCMU"), Linphone: by("TestCallsWithLinphone/PCMU"), Twinkle: by("TestTwinkle/call"),
+			Baresip: by("TestCallsWithBaresip/PCMU"), Linphone: by("TestCallsWithLinphone/PCMU"),
+			Twinkle: by("TestTwinkle/call"),
 		}),
 		row("called, G.711", "3261, 3264", in{
-			Baresip: by("TestCallsWithBaresip/PCMU"), Linphone: by("TestCallsWithLinphone/PCMU"), Twinkle: by("TestTwinkle/called"),
+			Baresip: by("TestCallsWithBaresip/PCMU"), Linphone: by("TestCallsWithLinphone/PCMU"),
+			Twinkle: by("TestTwinkle/called"),
 		}),
 		row("call, Opus", "7587", in{
 			Baresip: by("TestCallsWithBaresip/opus"), Linphone: by("TestCallsWithLinphone/opus"), Twinkle: no(noOpus),
 		}),
-		row("calls and messages, ours by TCP", "3261", in{Kamailio: by("TestTCPAccount"), Baresip: by("TestTCPAccount")}),
-		row("calls and messages, ours by TLS", "3261", in{Kamailio: by("TestTLS/own_authority"), Baresip: by("TestTLS/own_authority")}),
+		row("calls and messages, ours by TCP", "3261", in{
+			Kamailio: by("TestTCPAccount"), Baresip: by("TestTCPAccount"),
+		}),
+		row("calls and messages, ours by TLS", "3261", in{
+			Kamailio: by("TestTLS/own_authority"), Baresip: by("TestTLS/own_authority"),
+		}),
 		row("calls and messages without any server", "", in{
 			Baresip: by("TestLANWithForeigners"), Linphone: by("TestLANWithForeigners"), Twinkle: no(noLAN),
 		}),
@@ -64,10 +76,13 @@ func Rows() []Row {
 		row("change of codec", "3264", in{
 			Baresip: by("TestCodecChangeRefused"), Linphone: by("TestCodecChange/linphonec"), Twinkle: no(noOtherCodec),
 		}),
-		row("DTMF", "4733", in{Baresip: by("TestDTMFAndMute"), Linphone: by("TestDTMFToLinphone"), Twinkle: by("TestTwinkle/DTMF")}),
+		row("DTMF", "4733", in{
+			Baresip: by("TestDTMFAndMute"), Linphone: by("TestDTMFToLinphone"), Twinkle: by("TestTwinkle/DTMF"),
+		}),
 		row("blind transfer, ours", "3515, 5589", in{
-			Baresip: by("TestTransfers/baresip_to_linphonec/blind"), Linphone: by("TestTransfers/linphonec_to_baresip/blind"),
-			Twinkle: by("TestTwinkleTransfers/blind"),
+			Baresip:  by("TestTransfers/baresip_to_linphonec/blind"),
+			Linphone: by("TestTransfers/linphonec_to_baresip/blind"),
+			Twinkle:  by("TestTwinkleTransfers/blind"),
 		}),
 		row("attended transfer, ours: handed on", "3891, 5589", in{
 			Baresip: no(noReplaces), Linphone: by("TestAttendedTransfer"), Twinkle: by("TestTwinkleTransfers/attended"),
@@ -104,7 +119,8 @@ func Rows() []Row {
 			Sipp: by("TestScriptedSessions/PRACK_wanted_of_us"),
 		}),
 		row("UPDATE", "3311", in{
-			Baresip: no(noUpdate), Linphone: no(noUpdate), Twinkle: no(noUpdate), Sipp: by("TestScriptedSessions/hold_by_UPDATE"),
+			Baresip: no(noUpdate), Linphone: no(noUpdate), Twinkle: no(noUpdate),
+			Sipp: by("TestScriptedSessions/hold_by_UPDATE"),
 		}),
 		row("session timer", "4028", in{
 			Baresip: no(noTimer), Linphone: no(noTimer), Twinkle: no(noTimer), Sipp: by("TestSessionTimers"),
@@ -113,15 +129,16 @@ func Rows() []Row {
 			Baresip: no(noTimer), Linphone: no(noTimer), Twinkle: no(noTimer), Sipp: by("TestScriptedSessions/422"),
 		}),
 		row("302 to our present address", "3261 8.3", in{
-			Kamailio: by("TestMobilityC1/foreign_caller"), Baresip: by("TestMobilityC1/foreign_caller"), Linphone: no(noRedirects),
-			Twinkle: no(noRedirects),
+			Kamailio: by("TestMobilityC1/foreign_caller"), Baresip: by("TestMobilityC1/foreign_caller"),
+			Linphone: no(noRedirects), Twinkle: no(noRedirects),
 		}),
 		row("302 followed by us", "3261 8.1.3.4", in{
 			Kamailio: by("TestMobilityC1/our_caller"), Sipp: by("TestScriptedCalls/302_to_another_address"),
 		}),
 		row("302 in a circle", "3261 8.1.3.4", in{Sipp: by("TestScriptedCalls/302_in_a_circle")}),
 		row("forked answers", "3261 13.2.2.4", in{
-			Baresip: no(noForks), Linphone: no(noForks), Twinkle: no(noForks), Sipp: by("TestScriptedCalls/forked_answers"),
+			Baresip: no(noForks), Linphone: no(noForks), Twinkle: no(noForks),
+			Sipp: by("TestScriptedCalls/forked_answers"),
 		}),
 		row("200 crosses CANCEL", "3261 9.1", in{Sipp: by("TestScriptedCalls/200_crosses_CANCEL")}),
 		row("200 again and again", "3261 13.2.2.4", in{Sipp: by("TestScriptedCalls/200_again_and_again")}),
@@ -139,7 +156,8 @@ func Rows() []Row {
 			Baresip: by("TestPresenceA1"), Linphone: no(noPresence), Twinkle: no(noPresence),
 		}),
 		row("presence between domains", "3856", in{
-			Kamailio: by("TestPresenceA4"), Baresip: by("TestPresenceA4"), Linphone: no(noPresence), Twinkle: no(noPresence),
+			Kamailio: by("TestPresenceA4"), Baresip: by("TestPresenceA4"),
+			Linphone: no(noPresence), Twinkle: no(noPresence),
 		}),
 		row("presence asked once", "6665 4.4.3", in{Sipp: by("TestPresenceFetch")}),
 		row("busy lamp", "4235", in{
@@ -152,12 +170,15 @@ func Rows() []Row {
 			Kamailio: by("TestLampPBX"), Baresip: no(noMailbox), Linphone: no(noMailbox), Twinkle: no(noMailbox),
 		}),
 		row("our call survives our moves", "", in{
-			Kamailio: by("TestMobilityC2"), Baresip: by("TestCallSurvivesEveryMove"), Linphone: no(noMove), Twinkle: no(noMove),
+			Kamailio: by("TestMobilityC2"), Baresip: by("TestCallSurvivesEveryMove"),
+			Linphone: no(noMove), Twinkle: no(noMove),
 		}),
 		row("the other side moves", "", in{Linphone: by("TestPeerMoves")}),
 		row("malformed and odd requests", "4475", in{Sipp: by("TestOddRequests")}),
 		row("garbage during a call", "", in{Baresip: by("TestGarbageDuringACall")}),
-		row("stolen and replayed messages", "", in{Kamailio: by("TestStolenIdentifiers"), Baresip: by("TestStolenIdentifiers")}),
+		row("stolen and replayed messages", "", in{
+			Kamailio: by("TestStolenIdentifiers"), Baresip: by("TestStolenIdentifiers"),
+		}),
 		row("2,000 requests a second", "", in{
 			Kamailio: by("TestFlood"), Baresip: by("TestFlood"), Linphone: by("TestFlood"), Twinkle: no(noFlood),
 		}),
