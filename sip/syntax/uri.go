@@ -58,6 +58,9 @@ func validSIP(rest []byte) bool {
 		if i == 0 || rest[0] == ':' || !validEscapes(rest[:i]) {
 			return false // with an "@" the user must not be empty
 		}
+		if bytes.ContainsAny(rest[:i], "[]") {
+			return false // the parser behind takes them for the beginning of a host
+		}
 		rest = rest[i+1:]
 	}
 	rest, headers, _ := bytes.Cut(rest, []byte("?"))
