@@ -15,9 +15,6 @@ const (
 	// atOnce is a distance of two recorded frames that only a device catching up can have.
 	atOnce = 2 * time.Millisecond
 
-	// retry is the pause before a device that failed is tried again: a user who plugs it in waits half a second.
-	retry = 500 * time.Millisecond
-
 	// keepAlive is how often an empty datagram holds a NAT open while we may not send (RFC 6263 4.1 and 7: at least
 	// every 15 s).
 	keepAlive = 15 * time.Second
@@ -37,8 +34,8 @@ func (s *Session) Run(ctx context.Context) error {
 	workers.Go(func() { s.runReports(ctx) })
 	workers.Go(func() { s.runKicks(ctx) })
 	workers.Go(func() { s.runPacer(ctx) })
-	workers.Go(func() { s.runDevice(ctx, 0, s.record) })
-	workers.Go(func() { s.runDevice(ctx, 1, s.playback) })
+	workers.Go(func() { s.runDevice(ctx, 0) })
+	workers.Go(func() { s.runDevice(ctx, 1) })
 	select {
 	case <-ctx.Done():
 	case <-s.closed:
@@ -163,65 +160,14 @@ func (s *Session) playback(ctx context.Context) (bool, error) {
 	})
 }
 
-// runDevice keeps a device running from the first agreement on: again after it failed, another one after a swap.
-func (s *Session) runDevice(ctx context.Context, which int, run func(context.Context) (bool, error)) {
+// runDevice keeps a device running from the first agreement on.
+func (s *Session) runDevice(ctx context.Context, which int) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-s.ready:
 	}
-	for ctx.Err() == nil {
-		present, err := s.runDeviceOnce(ctx, which, run)
-		if ctx.Err() != nil {
-			return
-		}
-		problem := ""
-		if err != nil {
-			problem = err.Error()
-		}
-		s.setProblem(which, problem)
-		var again <-chan time.Time
-		if present {
-			again = time.After(retry)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.swap[which]:
-			s.setProblem(which, "")
-		case <-again:
-		}
-	}
-}
-
-// runDeviceOnce runs the device until it ends or another is wanted. A device that has run for a while is well.
-func (s *Session) runDeviceOnce(
-	ctx context.Context, which int, run func(context.Context) (bool, error),
-) (bool, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var present bool
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		present, err = run(ctx)
-	}()
-	well := time.NewTimer(retry)
-	defer well.Stop()
-	for {
-		select {
-		case <-done:
-			return present, err
-		case <-well.C:
-			s.setProblem(which, "")
-		case <-s.swap[which]:
-			poke(s.swap[which]) // for runDevice, which goes on at once
-			cancel()
-			<-done
-			return present, nil
-		}
-	}
+	s.devices[which].Keep(ctx)
 }
 
 func (s *Session) setProblem(which int, problem string) {

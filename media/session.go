@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/media/codec"
+	"github.com/peregrine-softphone/peregrine/media/device"
 	"github.com/peregrine-softphone/peregrine/media/dtmf"
 	"github.com/peregrine-softphone/peregrine/media/jitter"
 	"github.com/peregrine-softphone/peregrine/media/sdp"
@@ -111,8 +112,8 @@ type Session struct {
 	readyOnce sync.Once
 	closed    chan struct{}
 	closeOnce sync.Once
-	kick      chan struct{}    // Moved
-	swap      [2]chan struct{} // another recorder, another player
+	kick      chan struct{}     // Moved
+	devices   [2]*device.Keeper // recorder and player
 
 	remote     atomic.Pointer[netip.AddrPort] // where RTP goes; nil: nowhere
 	sendErrors atomic.Uint64
@@ -155,7 +156,10 @@ func New(cfg Config) (*Session, error) {
 		negotiation: sdp.NewNegotiation("-", uint64(randomUint32()>>1)),
 		recorder:    cfg.Recorder, player: cfg.Player,
 		ready: make(chan struct{}), closed: make(chan struct{}), kick: make(chan struct{}, 1),
-		swap: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
+	}
+	s.devices = [2]*device.Keeper{
+		device.New(s.record, func(problem string) { s.setProblem(0, problem) }),
+		device.New(s.playback, func(problem string) { s.setProblem(1, problem) }),
 	}
 	s.tx = newSender(randomUint32(), s.write)
 	s.rx.buffer = jitter.New(jitter.Config{})
@@ -219,7 +223,7 @@ func (s *Session) SetRecorder(r Recorder) {
 	s.mu.Lock()
 	s.recorder = r
 	s.mu.Unlock()
-	poke(s.swap[0])
+	s.devices[0].Swap()
 }
 
 // SetPlayer replaces the sink of sound, also in a call. nil: nothing is heard.
@@ -227,7 +231,7 @@ func (s *Session) SetPlayer(p Player) {
 	s.mu.Lock()
 	s.player = p
 	s.mu.Unlock()
-	poke(s.swap[1])
+	s.devices[1].Swap()
 }
 
 func poke(c chan struct{}) {

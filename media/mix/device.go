@@ -1,9 +1,6 @@
 package mix
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 func (m *Mixer) record(ctx context.Context) (bool, error) {
 	m.devices.Lock()
@@ -23,60 +20,6 @@ func (m *Mixer) play(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return true, p.Play(ctx, m.wanted)
-}
-
-// runDevice keeps a device running: again after it failed, another one after a swap.
-func (m *Mixer) runDevice(ctx context.Context, which int, run func(context.Context) (bool, error)) {
-	for ctx.Err() == nil {
-		present, err := m.runOnce(ctx, which, run)
-		if ctx.Err() != nil {
-			return
-		}
-		problem := ""
-		if err != nil {
-			problem = err.Error()
-		}
-		m.setProblem(which, problem)
-		var again <-chan time.Time
-		if present {
-			again = time.After(retry)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-m.swap[which]:
-			m.setProblem(which, "")
-		case <-again:
-		}
-	}
-}
-
-// runOnce runs a device until it ends or another is wanted. A device that has run for a while is well.
-func (m *Mixer) runOnce(ctx context.Context, which int, run func(context.Context) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var present bool
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		present, err = run(ctx)
-	}()
-	well := time.NewTimer(retry)
-	defer well.Stop()
-	for {
-		select {
-		case <-done:
-			return present, err
-		case <-well.C:
-			m.setProblem(which, "")
-		case <-m.swap[which]:
-			poke(m.swap[which]) // for runDevice, which goes on at once
-			cancel()
-			<-done
-			return present, nil
-		}
-	}
 }
 
 func (m *Mixer) setProblem(which int, problem string) {

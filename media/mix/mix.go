@@ -20,6 +20,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/media/device"
 )
 
 const (
@@ -34,8 +36,6 @@ const (
 	silent = 50 * time.Millisecond
 	// atOnce is a distance of two recorded frames that only a device catching up can have.
 	atOnce = 2 * time.Millisecond
-	// retry is the pause before a device that failed is tried again.
-	retry = 500 * time.Millisecond
 	// farewell is how long a leaving port waits for the round in which its sound fades.
 	farewell = 3 * frameTime
 )
@@ -83,7 +83,7 @@ type Mixer struct {
 	devices sync.Mutex // guards the four below
 	mic     Recorder
 	ear     Player
-	swap    [2]chan struct{} // another microphone, another speaker
+	keepers [2]*device.Keeper // microphone and speaker
 	trouble [2]string
 
 	mu    sync.Mutex // one round, or one change of the ports, at a time; held while sessions make and take a frame
@@ -98,11 +98,14 @@ type Mixer struct {
 func New(cfg Config) *Mixer {
 	m := &Mixer{
 		log: cfg.Logger, onChange: cfg.OnChange, epoch: time.Now(), mic: cfg.Recorder, ear: cfg.Player,
-		swap:  [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
 		ports: make([]*Port, 0, MaxPorts), gain: newLimiter(),
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
+	}
+	m.keepers = [2]*device.Keeper{
+		device.New(m.record, func(problem string) { m.setProblem(0, problem) }),
+		device.New(m.play, func(problem string) { m.setProblem(1, problem) }),
 	}
 	m.user.level, m.user.want = 1, 1
 	m.lastMic.Store(int64(-silent)) // no device has shown itself yet
@@ -113,8 +116,8 @@ func New(cfg Config) *Mixer {
 // Run mixes until ctx ends and returns nil when the devices are closed. It is called once.
 func (m *Mixer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	wg.Go(func() { m.runDevice(ctx, 0, m.record) })
-	wg.Go(func() { m.runDevice(ctx, 1, m.play) })
+	wg.Go(func() { m.keepers[0].Keep(ctx) })
+	wg.Go(func() { m.keepers[1].Keep(ctx) })
 	wg.Go(func() { m.runPacer(ctx) })
 	wg.Wait()
 	return nil
@@ -125,7 +128,7 @@ func (m *Mixer) SetRecorder(r Recorder) {
 	m.devices.Lock()
 	m.mic = r
 	m.devices.Unlock()
-	poke(m.swap[0])
+	m.keepers[0].Swap()
 }
 
 // SetPlayer replaces the speaker at once; nil: the user hears nothing.
@@ -133,7 +136,7 @@ func (m *Mixer) SetPlayer(p Player) {
 	m.devices.Lock()
 	m.ear = p
 	m.devices.Unlock()
-	poke(m.swap[1])
+	m.keepers[1].Swap()
 }
 
 // SetMuted takes the microphone out of the conversation, or back in; the calls go on hearing each other.
@@ -171,13 +174,6 @@ func (m *Mixer) Stats() Stats {
 	m.mu.Unlock()
 	under, dropped := m.out.counts()
 	return Stats{Ports: n, Underruns: under, Dropped: dropped}
-}
-
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // one is waiting already
-	}
 }
 
 func (m *Mixer) now() time.Duration { return time.Since(m.epoch) }
