@@ -132,7 +132,8 @@ func TestClocks(t *testing.T) {
 					wantTones(t, "user", test.ear.flush()[:190*frameSamples], all, 6000, 700, 1300)
 				}
 				s := m.Stats()
-				if s.Dropped > 4 && test.ear != nil || s.Underruns > 8 {
+				// A few of the beginning; which of two that wake at the same instant goes first is chance.
+				if s.Dropped > 8 && test.ear != nil || s.Underruns > 8 {
 					t.Errorf("%+v", s)
 				}
 				a.leave()

@@ -98,7 +98,7 @@ func wantTones(t *testing.T, who string, pcm []int16, all []float64, amplitude f
 				expected = amplitude
 			}
 		}
-		if got := goertzel(pcm, hz); math.Abs(got-expected) > amplitude*0.02 {
+		if got := goertzel(pcm, hz); math.Abs(got-expected) > amplitude*0.05 { // some frames of silence at the beginning cost half a percent each
 			t.Errorf("%s: %v Hz at %.0f, want %.0f", who, hz, got, expected)
 		}
 	}

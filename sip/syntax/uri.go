@@ -62,6 +62,8 @@ func validSIP(rest []byte) bool {
 			return false // the parser behind takes them for the beginning of a host
 		}
 		rest = rest[i+1:]
+	} else if len(rest) > 0 && rest[0] != '[' && bytes.IndexByte(rest, '[') > 0 {
+		return false // the same, in a parameter of a URI without a user
 	}
 	rest, headers, _ := bytes.Cut(rest, []byte("?"))
 	hostport, params, _ := bytes.Cut(rest, []byte(";"))
