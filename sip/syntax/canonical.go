@@ -34,6 +34,8 @@ func (f *field) append(out []byte) []byte {
 	switch {
 	case f.id == hDate && !validDate(f.value):
 		return out // RFC 4475 3.1.2.12: a date in another zone is as good as none
+	case f.id == hContentType && len(f.value) == 0:
+		return out // in a response, which is not to be lost for it; the parser behind refuses an empty one
 	case f.id == hCSeq:
 		return appendLine(out, name, func(b []byte) []byte { return appendCSeq(b, f.value) })
 	case f.id.isAddress():

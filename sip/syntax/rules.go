@@ -84,6 +84,9 @@ func (m *message) judge() *fault {
 	if v := m.get(hDate); v != nil && !validDate(v) {
 		m.untidy = true // see canonical
 	}
+	if v := m.get(hContentType); v != nil && len(v) == 0 {
+		m.untidy = true
+	}
 	return nil
 }
 
