@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/peregrine-softphone/peregrine/app/history"
 	"github.com/peregrine-softphone/peregrine/buddies"
@@ -214,7 +215,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	close(e.closing)
 	// Nobody waits longer for a network that does not answer than these have bounds for.
 	p.stopPresence()
-	e.hangUpAll(p.work)
+	bye, cancel := context.WithTimeout(p.work, goodbyeTime)
+	e.hangUpAll(bye)
+	cancel()
 	<-watcherDone
 	<-agentDone
 	<-lampsDone
@@ -223,6 +226,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	<-uaDone
 	return err
 }
+
+// goodbyeTime is how long the ends of calls may take when the engine ends; a peer that is gone answers none.
+const goodbyeTime = 2 * time.Second
 
 // parts are the goroutines of an engine, in three groups that end one after the other: presence,
 // which still needs SIP to say goodbye; SIP; and the rest.
