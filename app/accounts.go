@@ -33,6 +33,7 @@ type accountEntry struct {
 	Verify        Verify      `json:"verify,omitempty"`       // how a TLS server's certificate is judged
 	CAFile        string      `json:"ca_file,omitempty"`
 	Pin           string      `json:"pin,omitempty"` // key of the server, learnt at the first connection
+	MediaPolicy
 }
 
 // account is one account of the engine. Fields below state are guarded by Engine.mu.

@@ -63,7 +63,7 @@ func newAccount(spec AccountSpec) (*account, error) {
 		Address: address, Kind: spec.Kind, DisplayName: spec.DisplayName, AuthUser: spec.AuthUser,
 		Proxy: spec.Proxy, Transport: spec.Transport, PasswordStore: spec.PasswordStore,
 		ContactUser: strings.ToLower(rand.Text()), Instance: newInstance(), Codecs: spec.Codecs,
-		Identity: spec.Identity, Verify: spec.Verify, CAFile: spec.CAFile,
+		Identity: spec.Identity, Verify: spec.Verify, CAFile: spec.CAFile, MediaPolicy: spec.MediaPolicy,
 	}}, nil
 }
 
@@ -93,6 +93,9 @@ func checkSpec(spec *AccountSpec, aor uri.URI) error {
 			return &UserError{Sentence: err.Error(), Err: err}
 		}
 		spec.Identity = u.AOR().String()
+	}
+	if err := spec.MediaPolicy.check(); err != nil {
+		return err
 	}
 	return checkVerify(spec)
 }

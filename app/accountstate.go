@@ -14,7 +14,7 @@ func (e *Engine) accountLocked(a *account) Account {
 		Address: a.entry.Address, Kind: a.entry.Kind, DisplayName: a.entry.DisplayName,
 		Transport: a.entry.Transport, Proxy: a.entry.Proxy, AuthUser: a.entry.AuthUser, Stored: a.entry.PasswordStore,
 		State: AccountRegistering, Default: len(e.accounts) > 0 && e.accounts[0] == a,
-		Codecs: a.entry.Codecs, Identity: a.entry.Identity,
+		Codecs: a.entry.Codecs, Identity: a.entry.Identity, MediaPolicy: a.entry.MediaPolicy,
 		Verify: a.entry.Verify, CAFile: a.entry.CAFile, Pin: a.entry.Pin,
 		Voicemail: e.voicemail.boxes[a.id()].shown,
 	}

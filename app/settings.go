@@ -18,6 +18,14 @@ const (
 	SettingInput      = "audio.input"           // default, device:NAME, tone:HZ, file:PATH, loop, none
 	SettingOutput     = "audio.output"          // default, device:NAME, file:PATH, loop, none
 	SettingRinger     = "audio.ringer"          // as audio.output; "same": the speaker
+	SettingEcho       = "audio.echo"            // on, off: take the speaker out of the microphone
+	SettingNoise      = "audio.noise"           // on, off: take steady noise out of the microphone
+	SettingGain       = "audio.gain"            // on, off: bring the microphone to an even loudness
+	SettingRingtone   = "ringtone"              // a WAV file; empty: the built-in one
+	SettingTones      = "tones"                 // a country as in ISO 3166, "auto": that of the system
+	SettingAdaptation = "adaptation"            // on, off: fit bitrate and codec to the network
+	SettingRecFormat  = "recording.format"      // wav, opus
+	SettingRecFolder  = "recording.folder"      // where recordings go; empty: "Recordings" in the profile
 	SettingAutoAnswer = "autoanswer"            // on, off
 	SettingDND        = "dnd"                   // on, off: turn calls away, quietly
 	SettingStrangers  = "strangers"             // ring, ask, refuse: people the user does not know
@@ -70,6 +78,14 @@ func settingTable() []setting {
 			deviceSpec("same", "default", "device:", "file:", "none"),
 			"same, default, device:NAME, file:PATH or none",
 		},
+		{SettingEcho, "on", onOff, "on or off"},
+		{SettingNoise, "on", onOff, "on or off"},
+		{SettingGain, "on", onOff, "on or off"},
+		{SettingRingtone, "", isPath, "a WAV file, or empty"},
+		{SettingTones, "auto", isCountry, "auto, or two letters of a country"},
+		{SettingAdaptation, "on", onOff, "on or off"},
+		{SettingRecFormat, "wav", oneOf("wav", "opus"), "wav or opus"},
+		{SettingRecFolder, "", isPath, "a folder, or empty"},
 		{SettingAutoAnswer, "off", onOff, "on or off"},
 		{
 			SettingCodecs,
@@ -104,6 +120,12 @@ func oneOf(words ...string) func(string) bool {
 func isStatus(v string) bool {
 	status, ok := presence.ParseStatus(v)
 	return ok && status != presence.Unknown
+}
+
+func isPath(v string) bool { return len(v) < 4096 && !strings.ContainsRune(v, 0) }
+
+func isCountry(v string) bool {
+	return v == "auto" || len(v) == 2 && strings.Trim(v, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 func isPort(v string) bool {

@@ -101,6 +101,7 @@ type Account struct {
 	CAFile      string       `json:"ca_file,omitempty"`   // of Verify "ca"
 	Pin         string       `json:"pin,omitempty"`       // of Verify "pin": "sha256/BASE64"; empty: not seen yet
 	Voicemail   Voicemail    `json:"voicemail,omitzero"`  // RFC 3842
+	MediaPolicy
 }
 
 // Verify is how the certificate of a TLS server is judged.
@@ -170,7 +171,11 @@ type Call struct {
 	Muted      bool      `json:"muted"`
 	Codec      string    `json:"codec,omitempty"`      // "opus", "PCMU", …: in use now
 	Codecs     []string  `json:"codecs,omitempty"`     // what both sides can do, best first
-	Encryption string    `json:"encryption"`           // "none" until SRTP comes
+	Encryption string    `json:"encryption"`           // how its sound is: "none", "sdes" or "dtls"
+	Cipher     string    `json:"cipher,omitempty"`     // of SRTP: "AES_CM_128_HMAC_SHA1_80", …
+	Path       string    `json:"path,omitempty"`       // by ICE: "direct", "nat" or "relay"; empty: without ICE
+	Recording  string    `json:"recording,omitempty"`  // the file its sound is written to now
+	Adaptation string    `json:"adaptation,omitempty"` // what was changed for the network's sake, in a sentence
 	StartedAt  time.Time `json:"started_at,omitzero"`  // first INVITE
 	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero: not answered
 	EndedAt    time.Time `json:"ended_at,omitzero"`
@@ -261,6 +266,11 @@ type Quality struct {
 	Bars            int     `json:"bars"`         // 0 (not known) to 4
 	LevelIn         float64 `json:"level_in"`     // what we send, 0 to 1
 	LevelOut        float64 `json:"level_out"`    // what we hear, 0 to 1
+
+	RemoteLossPercent float64 `json:"remote_loss_percent"` // of what we send, as the other side last reported
+	ConcealedMS       float64 `json:"concealed_ms"`        // sound made up for missing packets
+	TargetDelayMS     float64 `json:"target_delay_ms"`     // what the jitter buffer wants DelayMS to be
+	BitrateKbps       float64 `json:"bitrate_kbps"`        // of the sound we send, without headers, last second
 }
 
 // HandOff is one move of a call to another address, with its times.
@@ -323,9 +333,11 @@ type Network struct {
 
 // Audio is what the user is told about microphone and speaker.
 type Audio struct {
-	Input   string `json:"input"`             // the setting audio.input
-	Output  string `json:"output"`            // the setting audio.output
-	Problem string `json:"problem,omitempty"` // a sentence: no sound server, device gone, …
+	Input   string  `json:"input"`             // the setting audio.input
+	Output  string  `json:"output"`            // the setting audio.output
+	Problem string  `json:"problem,omitempty"` // a sentence: no sound server, device gone, …
+	Test    string  `json:"test,omitempty"`    // a sound test: "recording", "playing"; empty: none
+	Level   float64 `json:"level,omitempty"`   // of the test's sound, 0 to 1
 }
 
 // Settings are the values of `set KEY VALUE`, by key.
@@ -362,6 +374,8 @@ type AccountSpec struct {
 	Identity      string      `json:"identity,omitempty"` // address to be shown to those called (RFC 3325)
 	Verify        Verify      `json:"verify,omitempty"`   // TLS; empty: system, or ca when there is a CAFile
 	CAFile        string      `json:"ca_file,omitempty"`  // PEM
+	MediaPolicy
+	TURNPassword string `json:"turn_password,omitempty"`
 }
 
 // CallOptions are the rarer wishes of a caller. The zero value is an ordinary voice call.
