@@ -1,11 +1,9 @@
 package presence
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -15,17 +13,17 @@ import (
 
 // Bounds of a document. A rich one has 2 kB, 6 levels and 4 tuples; the bounds leave much room and still cap the work.
 const (
-	MaxDocument   = 64 << 10 // bytes as received
-	maxDepth      = 32       // levels of elements
-	maxTuples     = 64       // also persons
-	maxActivities = 32       // per tuple or person
-	maxElements   = 4096     // in all
+	MaxDocument   = xmltext.MaxDocument // bytes as received
+	maxDepth      = 32                  // levels of elements
+	maxTuples     = 64                  // also persons
+	maxActivities = 32                  // per tuple or person
+	maxElements   = 4096                // in all
 )
 
 // Errors of Decode. All others mean XML that cannot be read.
 var (
-	ErrTooLarge = errors.New("presence document too large")
-	ErrDTD      = errors.New("presence document with a DTD refused")
+	ErrTooLarge = xmltext.ErrTooLarge
+	ErrDTD      = xmltext.ErrDTD
 )
 
 // Basic is the open or closed of RFC 3863 4.1.4; empty when the sender said neither.
@@ -68,24 +66,9 @@ type Person struct {
 // skipped; the XPIDF form of Windows Messenger and KPhone is understood. A DTD, more than MaxDocument bytes or more
 // than 32 levels are refused; of more than 64 tuples or persons the first 64 count.
 func Decode(body []byte) (*Document, error) {
-	if len(body) > MaxDocument {
-		return nil, ErrTooLarge
-	}
-	dec := xml.NewDecoder(bytes.NewReader(xmltext.UTF8(body)))
-	dec.Strict = false
-	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // UTF8 has converted it
 	p := parser{doc: &Document{}}
-	for {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read presence document: %w", err)
-		}
-		if err := p.token(tok); err != nil {
-			return nil, err
-		}
+	if err := xmltext.Tokens(body, p.token); err != nil {
+		return nil, fmt.Errorf("read presence document: %w", err)
 	}
 	if !p.sawRoot {
 		return nil, errors.New("read presence document: no presence element")
@@ -107,8 +90,6 @@ type parser struct {
 
 func (p *parser) token(tok xml.Token) error {
 	switch t := tok.(type) {
-	case xml.Directive:
-		return ErrDTD // the only directives of a document are those of a DTD
 	case xml.StartElement:
 		return p.start(t)
 	case xml.EndElement:
@@ -131,7 +112,7 @@ func (p *parser) start(t xml.StartElement) error {
 	p.text.Reset()
 	if len(p.path) == 1 {
 		if name != "presence" {
-			return fmt.Errorf("read presence document: root element %q", xmltext.Line(t.Name.Local, 40))
+			return fmt.Errorf("root element %q", xmltext.Line(t.Name.Local, 40))
 		}
 		p.sawRoot = true
 		p.doc.Entity = attr(t, "entity")

@@ -1,11 +1,9 @@
 package dialoginfo
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -22,7 +20,7 @@ const (
 
 // Bounds of a document. One with four calls has 3 kB; the bounds leave much room and still cap the work.
 const (
-	MaxDocument = 64 << 10 // bytes as received
+	MaxDocument = xmltext.MaxDocument // bytes as received
 	MaxDialogs  = 64
 	maxDepth    = 32
 	maxElements = 4096
@@ -31,8 +29,8 @@ const (
 
 // Errors of Decode. All others mean XML that cannot be read.
 var (
-	ErrTooLarge = errors.New("dialog document too large")
-	ErrDTD      = errors.New("dialog document with a DTD refused")
+	ErrTooLarge = xmltext.ErrTooLarge
+	ErrDTD      = xmltext.ErrDTD
 )
 
 // State is the state of a dialog (RFC 4235 3.7.1).
@@ -86,24 +84,9 @@ type Party struct {
 // unknown elements are skipped; character sets are converted. A DTD, more than MaxDocument bytes or more than 32 levels
 // are refused; of more than MaxDialogs dialogs the first count.
 func Decode(body []byte) (*Document, error) {
-	if len(body) > MaxDocument {
-		return nil, ErrTooLarge
-	}
-	dec := xml.NewDecoder(bytes.NewReader(xmltext.UTF8(bytes.TrimSpace(body))))
-	dec.Strict = false
-	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // UTF8 has converted it
 	p := parser{doc: &Document{}}
-	for {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read dialog document: %w", err)
-		}
-		if err := p.token(tok); err != nil {
-			return nil, err
-		}
+	if err := xmltext.Tokens(body, p.token); err != nil {
+		return nil, fmt.Errorf("read dialog document: %w", err)
 	}
 	if !p.sawRoot {
 		return nil, errors.New("read dialog document: no dialog-info element")
@@ -124,8 +107,6 @@ type parser struct {
 
 func (p *parser) token(tok xml.Token) error {
 	switch t := tok.(type) {
-	case xml.Directive:
-		return ErrDTD // the only directives of a document are those of a DTD
 	case xml.StartElement:
 		return p.start(t)
 	case xml.EndElement:
@@ -142,7 +123,7 @@ func (p *parser) start(t xml.StartElement) error {
 	name := t.Name.Local
 	if len(p.path) == 0 {
 		if p.sawRoot || name != "dialog-info" {
-			return fmt.Errorf("read dialog document: root element %q", xmltext.Line(name, 40))
+			return fmt.Errorf("root element %q", xmltext.Line(name, 40))
 		}
 		p.space = t.Name.Space
 	} else if t.Name.Space != namespace && t.Name.Space != p.space {
