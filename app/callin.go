@@ -18,8 +18,8 @@ func (e *Engine) incomingCall(ctx context.Context, s *sip.Call) {
 	e.mu.Lock()
 	from := e.callerLocked(s.Remote().URI)
 	full := e.liveCallsLocked() >= maxLiveCalls
-	dnd, _ := e.settings.get(SettingDND)
-	strangers, _ := e.settings.get(SettingStrangers)
+	dnd := e.settings.value(SettingDND)
+	strangers := e.settings.value(SettingStrangers)
 	e.mu.Unlock()
 	switch {
 	case old != nil && !from.blocked:
@@ -63,7 +63,7 @@ func (e *Engine) missed(s *sip.Call, why string) {
 // ringFor puts a call through to the user, or answers it when he wants that.
 func (e *Engine) ringFor(ctx context.Context, s *sip.Call) {
 	e.mu.Lock()
-	auto, _ := e.settings.get(SettingAutoAnswer)
+	auto := e.settings.value(SettingAutoAnswer)
 	alone := e.liveCallsLocked() == 0
 	c := e.newCallLocked(s.Remote(), s.Account().ID(), true)
 	c.sip, c.rec.Waiting = s, e.talkingLocked()

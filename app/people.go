@@ -221,7 +221,7 @@ func (e *Engine) SetPresence(_ context.Context, status Presence, note string) er
 func (e *Engine) showPresence() {
 	e.mu.Lock()
 	status, note := e.chosenLocked()
-	if on, _ := e.settings.get(SettingOnPhone); on == "on" && e.talkingLocked() &&
+	if on := e.settings.value(SettingOnPhone); on == "on" && e.talkingLocked() &&
 		(status == PresenceOnline || status == PresenceAway) {
 		status = PresenceOnThePhone
 	}
@@ -243,8 +243,8 @@ func (e *Engine) showPresence() {
 
 // chosenLocked is what the user chose to be, and the note. The caller holds e.mu.
 func (e *Engine) chosenLocked() (status Presence, note string) {
-	word, _ := e.settings.get(SettingStatus)
-	note, _ = e.settings.get(SettingNote)
+	word := e.settings.value(SettingStatus)
+	note = e.settings.value(SettingNote)
 	return Presence(word), note
 }
 
@@ -257,7 +257,7 @@ func (e *Engine) talkingLocked() bool {
 func (e *Engine) selfLocked() Self {
 	chosen, note := e.chosenLocked()
 	s := Self{Status: Presence(e.shown.Status), Chosen: chosen, Note: note, Watchers: len(e.agent.Watchers())}
-	dnd, _ := e.settings.get(SettingDND)
+	dnd := e.settings.value(SettingDND)
 	s.DND = dnd == "on"
 	if len(e.accounts) > 0 {
 		a := e.accountLocked(e.accounts[0])

@@ -207,6 +207,12 @@ func (s *settingsFile) get(key string) (string, bool) {
 	return "", false
 }
 
+// value gives the value of a key of the table.
+func (s *settingsFile) value(key string) string {
+	v, _ := s.get(key)
+	return v
+}
+
 func (s *settingsFile) set(key, value string) error {
 	return s.setAll(map[string]string{key: value})
 }
@@ -247,7 +253,7 @@ func (s *settingsFile) accept(key, value string) error {
 func (s *settingsFile) all() Settings {
 	out := make(Settings, len(s.table))
 	for _, d := range s.table {
-		out[d.key], _ = s.get(d.key)
+		out[d.key] = s.value(d.key)
 	}
 	return out
 }
@@ -255,7 +261,7 @@ func (s *settingsFile) all() Settings {
 // Set changes a setting and saves it. Audio settings take effect in live calls at once.
 func (e *Engine) Set(_ context.Context, key, value string) error {
 	e.mu.Lock()
-	old, _ := e.settings.get(key)
+	old := e.settings.value(key)
 	err := e.settings.set(key, value)
 	e.mu.Unlock()
 	if err != nil {
@@ -283,6 +289,6 @@ func (e *Engine) Get(_ context.Context, key string) (string, error) {
 func (e *Engine) setting(key string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v, _ := e.settings.get(key)
+	v := e.settings.value(key)
 	return v
 }

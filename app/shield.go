@@ -44,8 +44,8 @@ func (e *Engine) acquaint(who uri.URI) { e.acquainted.add(who.AOR().String()) }
 func (e *Engine) policy() shield.Policy {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	on, _ := e.settings.get(SettingShield)
-	list, _ := e.settings.get(SettingTrusted)
+	on := e.settings.value(SettingShield)
+	list := e.settings.value(SettingTrusted)
 	trusted, err := parsePrefixes(list)
 	if err != nil { // the table's check has seen it
 		trusted = nil

@@ -41,8 +41,8 @@ func (e *Engine) composeLocked() Snapshot {
 	s.Chats = e.chatsLocked()
 	s.Buddies = e.buddiesLocked(s.Chats)
 	s.Self = e.selfLocked()
-	s.Audio.Input, _ = e.settings.get(SettingInput)
-	s.Audio.Output, _ = e.settings.get(SettingOutput)
+	s.Audio.Input = e.settings.value(SettingInput)
+	s.Audio.Output = e.settings.value(SettingOutput)
 	s.Audio.Problem = e.trouble
 	turned := e.ua.Stats()
 	s.Shield = Shield{Silenced: turned.Silenced, Limited: turned.Limited, Spoofed: turned.Spoofed}

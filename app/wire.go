@@ -97,7 +97,7 @@ func (e *Engine) wireChats() error {
 // port is the port for SIP: that of the settings, else 5060 if it is free, so that others on the LAN
 // can call sip:name@address; else any.
 func (e *Engine) port(ctx context.Context) int {
-	value, _ := e.settings.get(SettingPort)
+	value := e.settings.value(SettingPort)
 	if n, err := strconv.Atoi(value); err == nil && n != 0 {
 		return n
 	}

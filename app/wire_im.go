@@ -53,7 +53,7 @@ func (e *Engine) incomingMessage(ctx context.Context, m sip.IncomingMessage) int
 	}
 	e.mu.Lock()
 	from := e.callerLocked(m.From.URI)
-	strangers, _ := e.settings.get(SettingStrangers)
+	strangers := e.settings.value(SettingStrangers)
 	e.mu.Unlock()
 	const decline = 603
 	if from.blocked || !from.known && strangers == strangersRefuse {

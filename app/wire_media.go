@@ -78,7 +78,7 @@ func (e *Engine) codecsOf(c *call) string {
 			return a.entry.Codecs
 		}
 	}
-	v, _ := e.settings.get(SettingCodecs)
+	v := e.settings.value(SettingCodecs)
 	return v
 }
 
