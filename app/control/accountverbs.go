@@ -17,6 +17,10 @@ func accountVerbs() []Verb {
 				flag("display"), flag("auth-user"), flag("identity"), flag("codecs"),
 				flag("verify"),
 				{Name: "ca-file", Flag: true, Path: true},
+				flag("encryption"), flag("keys"),
+				{Name: "ice", Switch: true},
+				flag("stun"), flag("turn"), flag("turn-user"),
+				{Name: "turn-password", Secret: true},
 				{Name: "lan", Switch: true},
 			},
 			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
@@ -25,6 +29,11 @@ func accountVerbs() []Verb {
 					Proxy:     a["proxy"],
 					Transport: a["transport"], DisplayName: a["display"], AuthUser: a["auth-user"],
 					Identity: a["identity"], Codecs: a["codecs"], Verify: app.Verify(a["verify"]), CAFile: a["ca-file"],
+					MediaPolicy: app.MediaPolicy{
+						Security: app.MediaSecurity(a["encryption"]), Keys: app.KeyExchange(a["keys"]), ICE: a["ice"] != "",
+						STUN: a["stun"], TURN: a["turn"], TURNUser: a["turn-user"],
+					},
+					TURNPassword: a["turn-password"],
 				}
 				if a["lan"] != "" {
 					spec.Kind = app.AccountLAN

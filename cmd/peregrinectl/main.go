@@ -59,7 +59,7 @@ func run(ctx context.Context, words []string) error {
 	case "quit":
 		return ask(ctx, opt.profile, "quit", nil)
 	}
-	verb, args, err := control.Parse(words, password)
+	verb, args, err := control.Parse(words, secrets(os.Stdin))
 	if err != nil {
 		return err
 	}
@@ -94,14 +94,17 @@ func readOptions(words []string) (options, []string, error) {
 	return opt, words, nil
 }
 
-// password reads one line from standard input, without its end of line.
-func password() (string, error) {
-	const longest = 4096
-	line, err := bufio.NewReader(io.LimitReader(os.Stdin, longest)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read password: %w", err)
+// secrets reads one line from in at each call, without its end of line.
+func secrets(in io.Reader) func() (string, error) {
+	const longest = 8192 // two lines
+	lines := bufio.NewReader(io.LimitReader(in, longest))
+	return func() (string, error) {
+		line, err := lines.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
 	}
-	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // ask sends a verb to the running instance and prints what it answers.
