@@ -24,6 +24,9 @@ func (s *Session) Offer(context.Context) ([]byte, error) {
 	if s.hold && s.agreement.RemoteHold {
 		local.Direction = sdp.Inactive // RFC 3264 8.4: nobody listens
 	}
+	if s.finder != nil {
+		s.finder.describe(&local, nil)
+	}
 	return s.negotiation.Offer(local), nil
 }
 
@@ -48,6 +51,9 @@ func (s *Session) answer(d *sdp.Description) ([]byte, error) {
 	local, err := s.local()
 	if err != nil {
 		return nil, err
+	}
+	if s.finder != nil {
+		s.finder.describe(&local, d)
 	}
 	answer, agreed, err := s.negotiation.Answer(local, d)
 	if errors.Is(err, sdp.ErrNoCommon) {
@@ -148,6 +154,9 @@ func (s *Session) apply(a sdp.Agreement, byPeer bool) error {
 		s.rep.remote = a.RemoteRTCP
 	}
 	s.rep.mu.Unlock()
+	if s.finder != nil {
+		s.finder.agreed(a, byPeer)
+	}
 	s.readyOnce.Do(func() { close(s.ready) })
 	return nil
 }

@@ -68,11 +68,18 @@ func (s *Session) runReports(ctx context.Context) {
 
 // sendReport sends one compound packet: SR or RR, SDES, and BYE at the end (RFC 3550 6.1).
 func (s *Session) sendReport(bye bool) {
-	s.rep.mu.Lock()
-	defer s.rep.mu.Unlock()
-	if !s.rep.remote.IsValid() {
+	data, err := s.report(bye)
+	if err != nil {
+		s.log.Warn("cannot write rtcp", "error", err)
 		return
 	}
+	s.emit(data, true)
+}
+
+// report makes the compound packet.
+func (s *Session) report(bye bool) ([]byte, error) {
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
 	wall, now := time.Now(), s.now()
 	ts, packets, octets := s.tx.report(now)
 	blocks := s.receptionReports(now)
@@ -89,18 +96,7 @@ func (s *Session) sendReport(bye bool) {
 	if bye {
 		compound = append(compound, &rtcp.Goodbye{Sources: []uint32{s.tx.ssrc}})
 	}
-	data, err := rtcp.Marshal(compound)
-	if err != nil {
-		s.log.Warn("cannot write rtcp", "error", err)
-		return
-	}
-	to := s.rtcp
-	if s.rep.mux {
-		to = s.rtp
-	}
-	if err := to.write(data, s.rep.remote); err != nil {
-		s.sendErrors.Add(1)
-	}
+	return rtcp.Marshal(compound)
 }
 
 // receptionReports makes the block about the peer's stream (RFC 3550 6.4.1), none before the first packet.

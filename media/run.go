@@ -29,8 +29,8 @@ func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var readers, workers sync.WaitGroup
-	readers.Go(func() { s.readRTP() })
-	readers.Go(func() { s.readRTCP() })
+	readers.Go(func() { s.read(s.rtp, false) })
+	readers.Go(func() { s.read(s.rtcp, true) })
 	workers.Go(func() { s.runReports(ctx) })
 	workers.Go(func() { s.runKicks(ctx) })
 	workers.Go(func() { s.runPacer(ctx) })
@@ -48,28 +48,22 @@ func (s *Session) Run(ctx context.Context) error {
 	return nil
 }
 
-// readRTP takes packets until the socket is closed.
-func (s *Session) readRTP() {
-	s.read(s.rtp, func(data []byte, from netip.AddrPort, now time.Duration) {
-		if isRTCP(data) { // RFC 5761
-			s.takeReport(data, from.Addr(), now)
-			return
-		}
-		got := s.rx.take(data, from, now)
-		if !got.valid {
-			return
-		}
-		s.moves.in(now)
-		if got.moved.IsValid() {
-			s.moveRemote(got.moved)
-		}
-		if got.digit != 0 && s.cfg.OnDTMF != nil {
-			s.cfg.OnDTMF(got.digit)
-		}
-		if got.change {
-			s.changed()
-		}
-	})
+// takePacket takes an RTP packet.
+func (s *Session) takePacket(data []byte, from netip.AddrPort, now time.Duration) {
+	got := s.rx.take(data, from, now)
+	if !got.valid {
+		return
+	}
+	s.moves.in(now)
+	if got.moved.IsValid() {
+		s.moveRemote(got.moved)
+	}
+	if got.digit != 0 && s.cfg.OnDTMF != nil {
+		s.cfg.OnDTMF(got.digit)
+	}
+	if got.change {
+		s.changed()
+	}
 }
 
 // moveRemote sends to an address learnt from packets.
@@ -86,28 +80,26 @@ func (s *Session) moveRemote(to netip.AddrPort) {
 	}
 }
 
-// readRTCP takes reports until the socket is closed. Where the peer's RTP comes from another address than its SDP
-// says, the port of its RTCP is learnt too.
-func (s *Session) readRTCP() {
-	s.read(s.rtcp, func(data []byte, from netip.AddrPort, now time.Duration) {
-		if remote := s.remoteAddr(); isRTCP(data) && from.Addr() == remote.Addr() {
-			s.rep.mu.Lock()
-			if !s.rep.mux {
-				s.rep.remote = from
-			}
-			s.rep.mu.Unlock()
-		}
-		s.takeReport(data, from.Addr(), now)
-	})
+// learnRTCP takes the source of the peer's RTCP for where to send ours, when its RTP comes from the same host.
+func (s *Session) learnRTCP(data []byte, from netip.AddrPort) {
+	if !isRTCP(data) || from.Addr() != s.remoteAddr().Addr() {
+		return
+	}
+	s.rep.mu.Lock()
+	defer s.rep.mu.Unlock()
+	if !s.rep.mux {
+		s.rep.remote = from
+	}
 }
 
-func (s *Session) read(from socket, take func([]byte, netip.AddrPort, time.Duration)) {
+// read takes datagrams of a component until its socket is closed.
+func (s *Session) read(from socket, rtcp bool) {
 	buf := make([]byte, maxDatagram)
 	for {
 		n, addr, err := from.read(buf)
 		switch {
 		case err == nil:
-			take(buf[:n], addr, s.now())
+			s.receive(buf[:n], addr, rtcp)
 		case isClosed(err):
 			return
 		default:
@@ -213,8 +205,8 @@ func (s *Session) runPacer(ctx context.Context) {
 		s.observe(now)
 		if now-alive >= keepAlive {
 			alive = now
-			if to := s.remote.Load(); to != nil && !s.tx.sending() {
-				_ = s.rtp.write(nil, *to) // best effort
+			if !s.tx.sending() {
+				_ = (*s.way.Load()).write(nil, false) // best effort
 			}
 		}
 		wait := min(pushedAt, pulledAt) + silent - now

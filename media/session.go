@@ -115,7 +115,10 @@ type Session struct {
 	kick      chan struct{}     // Moved
 	devices   [2]*device.Keeper // recorder and player
 
-	remote     atomic.Pointer[netip.AddrPort] // where RTP goes; nil: nowhere
+	remote     atomic.Pointer[netip.AddrPort] // where RTP goes by the plain path; nil: nowhere
+	way        atomic.Pointer[path]           // how datagrams leave
+	stun       atomic.Pointer[stunHandler]    // nil: nobody wants STUN
+	finder     pathfinder                     // nil: the addresses of the SDP; set before the first description
 	sendErrors atomic.Uint64
 	lastPush   atomic.Int64 // on the session's clock: the recorder's last frame
 	lastPull   atomic.Int64
@@ -161,6 +164,7 @@ func New(cfg Config) (*Session, error) {
 		device.New(s.record, func(problem string) { s.setProblem(0, problem) }),
 		device.New(s.playback, func(problem string) { s.setProblem(1, problem) }),
 	}
+	s.usePath(nil)
 	s.tx = newSender(randomUint32(), s.write)
 	s.rx.buffer = jitter.New(jitter.Config{})
 	return s, nil
@@ -305,15 +309,9 @@ func (s *Session) remoteAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// write sends an RTP packet. What the system refuses is counted and forgotten: during an outage that is every packet.
+// write sends an RTP packet.
 func (s *Session) write(packet []byte) {
-	to := s.remote.Load()
-	if to == nil {
-		return
+	if s.emit(packet, false) {
+		s.moves.out(s.now())
 	}
-	if err := s.rtp.write(packet, *to); err != nil {
-		s.sendErrors.Add(1)
-		return
-	}
-	s.moves.out(s.now())
 }

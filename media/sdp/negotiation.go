@@ -26,6 +26,9 @@ type Local struct {
 	Direction Direction  // what we want, before the peer has its say
 	PTime     int        // milliseconds; 0: not said
 	PreferOwn bool       // order an answer as Formats, not as the offer
+
+	// Extra follows the other attributes of our audio line: keys of SRTP, candidates of ICE.
+	Extra []Attribute
 }
 
 // Codec is an encoding that both sides can do.
@@ -48,6 +51,9 @@ type Agreement struct {
 	Send         bool // we may send
 	Receive      bool // the peer may send
 	RemoteHold   bool // the peer does not want to hear us
+
+	Description *Description // the peer\'s, and the audio line of it that is meant
+	Line        *Media
 }
 
 // Negotiation is the offer/answer state of one call. It is not safe for concurrent use. The zero value is not
@@ -124,7 +130,7 @@ func (n *Negotiation) Accept(answer *Description) (Agreement, error) {
 	theirs := &answer.Media[n.audio]
 	n.offered, n.pending, n.undo = ours, nil, nil
 	if theirs.Port == 0 {
-		return Agreement{Refused: true}, nil
+		return Agreement{Refused: true, Description: answer, Line: theirs}, nil
 	}
 	formats := ours.RTPFormats()
 	described := theirs.rtpFormats(formats) // some answers leave out the rtpmap of what we numbered
@@ -220,7 +226,7 @@ func plainRTP(proto string) bool {
 
 // agree matches the peer's formats with what we want. ours are the formats with the numbers we receive on.
 func agree(d *Description, theirs *Media, formats, ours, want []Format, preferOwn bool) Agreement {
-	var a Agreement
+	a := Agreement{Description: d, Line: theirs}
 	var seen []Format
 	for _, f := range formats {
 		if !slices.ContainsFunc(want, f.Same) && !isComfortNoise(f) || slices.ContainsFunc(seen, f.Same) {
@@ -408,6 +414,7 @@ func finish(line *Media, local Local, dir Direction) {
 		line.Attributes = append(line.Attributes, Attribute{"ptime", strconv.Itoa(local.PTime)})
 	}
 	line.Attributes = append(line.Attributes, Attribute{Key: dir.String()})
+	line.Attributes = append(line.Attributes, local.Extra...)
 }
 
 // describe writes the session, with a new version when it differs from what we sent last (RFC 3264 8).
