@@ -34,8 +34,8 @@ func (s *Session) Run(ctx context.Context) error {
 	workers.Go(func() { s.runReports(ctx) })
 	workers.Go(func() { s.runKicks(ctx) })
 	workers.Go(func() { s.runPacer(ctx) })
-	workers.Go(func() { s.runDevice(ctx, 0) })
-	workers.Go(func() { s.runDevice(ctx, 1) })
+	workers.Go(func() { s.runDevice(ctx, s.recorder.Keep) })
+	workers.Go(func() { s.runDevice(ctx, s.player.Keep) })
 	select {
 	case <-ctx.Done():
 	case <-s.closed:
@@ -114,14 +114,8 @@ func (s *Session) read(from socket, rtcp bool) {
 }
 
 // record runs the recorder.
-func (s *Session) record(ctx context.Context) (bool, error) {
-	s.mu.Lock()
-	r := s.recorder
-	s.mu.Unlock()
-	if r == nil {
-		return false, nil
-	}
-	return true, r.Record(ctx, func(frame []int16) {
+func (s *Session) record(ctx context.Context, r Recorder) error {
+	return r.Record(ctx, func(frame []int16) {
 		now := s.now()
 		last := time.Duration(s.lastPush.Swap(int64(now)))
 		if s.stoodIn.Load() > 0 {
@@ -138,14 +132,8 @@ func (s *Session) record(ctx context.Context) (bool, error) {
 }
 
 // playback runs the player.
-func (s *Session) playback(ctx context.Context) (bool, error) {
-	s.mu.Lock()
-	p := s.player
-	s.mu.Unlock()
-	if p == nil {
-		return false, nil
-	}
-	return true, p.Play(ctx, func(frame []int16) {
+func (s *Session) playback(ctx context.Context, p Player) error {
+	return p.Play(ctx, func(frame []int16) {
 		now := s.now()
 		s.lastPull.Store(int64(now))
 		s.rx.pull(frame, now)
@@ -153,27 +141,12 @@ func (s *Session) playback(ctx context.Context) (bool, error) {
 }
 
 // runDevice keeps a device running from the first agreement on.
-func (s *Session) runDevice(ctx context.Context, which int) {
+func (s *Session) runDevice(ctx context.Context, keep func(context.Context)) {
 	select {
 	case <-ctx.Done():
-		return
 	case <-s.ready:
+		keep(ctx)
 	}
-	s.devices[which].Keep(ctx)
-}
-
-func (s *Session) setProblem(which int, problem string) {
-	s.mu.Lock()
-	same := s.problems[which] == problem
-	s.problems[which] = problem
-	s.mu.Unlock()
-	if same {
-		return
-	}
-	if problem != "" {
-		s.log.Warn("sound device failed", "device", [2]string{"recorder", "player"}[which], "error", problem)
-	}
-	s.changed()
 }
 
 // runPacer stands in for missing devices: it sends silence so that NATs stay open and the peer hears no loss, and

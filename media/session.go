@@ -104,16 +104,14 @@ type Session struct {
 	chosen      bool          // order is the user's word: it goes before the peer's
 	hold, muted bool
 	localAddr   netip.Addr
-	recorder    Recorder
-	player      Player
-	problems    [2]string // of recorder and player
 
 	ready     chan struct{} // closed with the first agreement
 	readyOnce sync.Once
 	closed    chan struct{}
 	closeOnce sync.Once
-	kick      chan struct{}     // Moved
-	devices   [2]*device.Keeper // recorder and player
+	kick      chan struct{} // Moved
+	recorder  *device.Keeper[Recorder]
+	player    *device.Keeper[Player]
 
 	remote     atomic.Pointer[netip.AddrPort] // where RTP goes by the plain path; nil: nowhere
 	way        atomic.Pointer[path]           // how datagrams leave
@@ -157,13 +155,14 @@ func New(cfg Config) (*Session, error) {
 		rtp: newSocket(rtpConn), rtcp: newSocket(rtcpConn), codecs: slices.Clone(codecs), order: slices.Clone(codecs),
 		// RFC 8866 5.2: an id like an NTP time; 31 bits, since some peers read it as a signed word.
 		negotiation: sdp.NewNegotiation("-", uint64(randomUint32()>>1)),
-		recorder:    cfg.Recorder, player: cfg.Player,
-		ready: make(chan struct{}), closed: make(chan struct{}), kick: make(chan struct{}, 1),
+		ready:       make(chan struct{}), closed: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
-	s.devices = [2]*device.Keeper{
-		device.New(s.record, func(problem string) { s.setProblem(0, problem) }),
-		device.New(s.playback, func(problem string) { s.setProblem(1, problem) }),
-	}
+	s.recorder = device.New(device.Config[Recorder]{
+		Logger: log, Role: "recorder", Device: cfg.Recorder, Run: s.record, OnChange: s.changed,
+	})
+	s.player = device.New(device.Config[Player]{
+		Logger: log, Role: "player", Device: cfg.Player, Run: s.playback, OnChange: s.changed,
+	})
 	s.usePath(nil)
 	s.tx = newSender(randomUint32(), s.write)
 	s.rx.buffer = jitter.New(jitter.Config{})
@@ -223,20 +222,10 @@ func (s *Session) SetCodecs(names []string) error {
 }
 
 // SetRecorder replaces the source of sound, also in a call. nil: silence is sent.
-func (s *Session) SetRecorder(r Recorder) {
-	s.mu.Lock()
-	s.recorder = r
-	s.mu.Unlock()
-	s.devices[0].Swap()
-}
+func (s *Session) SetRecorder(r Recorder) { s.recorder.Set(r) }
 
 // SetPlayer replaces the sink of sound, also in a call. nil: nothing is heard.
-func (s *Session) SetPlayer(p Player) {
-	s.mu.Lock()
-	s.player = p
-	s.mu.Unlock()
-	s.devices[1].Swap()
-}
+func (s *Session) SetPlayer(p Player) { s.player.Set(p) }
 
 func poke(c chan struct{}) {
 	select {

@@ -73,7 +73,7 @@ func (s *Session) Stats() Stats {
 	st.Muted, st.LocalHold = s.muted, s.hold
 	st.RemoteHold = s.agreed && s.agreement.RemoteHold
 	st.Local = s.localAddr
-	st.RecorderProblem, st.PlayerProblem = s.problems[0], s.problems[1]
+	st.RecorderProblem, st.PlayerProblem = s.recorder.Problem(), s.player.Problem()
 	for _, c := range s.agreement.Codecs {
 		st.Codecs = append(st.Codecs, c.Name)
 	}

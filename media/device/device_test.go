@@ -11,33 +11,50 @@ import (
 
 func TestKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var opened int
+		var opened []string
 		var told []string
-		var next func(ctx context.Context) (bool, error)
-		k := New(func(ctx context.Context) (bool, error) { opened++; return next(ctx) }, func(problem string) {
-			if len(told) == 0 || told[len(told)-1] != problem {
-				told = append(told, problem)
-			}
+		fail := errors.New("unplugged")
+		var k *Keeper[string]
+		k = New(Config[string]{
+			Device: "first",
+			Run: func(ctx context.Context, device string) error {
+				opened = append(opened, device)
+				if fail != nil {
+					return fail
+				}
+				<-ctx.Done()
+				return nil
+			},
+			OnChange: func() { told = append(told, k.Problem()) },
 		})
-		next = func(context.Context) (bool, error) { return true, errors.New("unplugged") }
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); k.Keep(ctx) }()
 		time.Sleep(5*retry + retry/2)
-		if opened != 6 {
-			t.Errorf("a device that fails at once was opened %d times in %v, want 6", opened, 5*retry)
+		if len(opened) != 6 {
+			t.Errorf("a device that fails at once was opened %d times in %v, want 6", len(opened), 5*retry)
 		}
-		next = func(ctx context.Context) (bool, error) { <-ctx.Done(); return true, nil }
-		time.Sleep(4 * retry)
+		time.Sleep(time.Hour)
+		before := len(opened)
+		time.Sleep(10 * slowRetry)
+		if n := len(opened) - before; n != 10 {
+			t.Errorf("after an hour in vain it was opened %d times in %v, want 10", n, 10*slowRetry)
+		}
+		fail = nil
+		time.Sleep(slowRetry + well + retry)
 		if !slices.Equal(told, []string{"unplugged", ""}) {
 			t.Errorf("told %q", told)
 		}
-		next = func(context.Context) (bool, error) { return false, nil }
-		before := opened
-		k.Swap()
+		k.Set("second")
+		time.Sleep(time.Millisecond)
+		if last := opened[len(opened)-1]; last != "second" {
+			t.Errorf("opened %q, want the second device at once", last)
+		}
+		k.Set("")
+		before = len(opened)
 		time.Sleep(time.Hour)
-		if opened != before+1 {
-			t.Errorf("without a device it was opened %d times", opened-before)
+		if len(opened) != before {
+			t.Errorf("without a device it was opened %d times", len(opened)-before)
 		}
 		cancel()
 		<-done

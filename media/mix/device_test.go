@@ -294,8 +294,8 @@ func TestDeviceTrouble(t *testing.T) {
 		if rec, play := m.Problems(); rec != "unplugged" || play != "" {
 			t.Errorf("problems %q and %q", rec, play)
 		}
-		if broken.runs != 3 {
-			t.Errorf("tried %d times in 1.1 s, want 3", broken.runs)
+		if broken.runs != 5 { // every 250 ms
+			t.Errorf("tried %d times in 1.1 s, want 5", broken.runs)
 		}
 		m.SetRecorder(&gear{period: frameTime, frames: 1, sound: tone(440, 6000)})
 		time.Sleep(time.Second)

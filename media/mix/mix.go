@@ -70,9 +70,7 @@ type Config struct {
 
 // Mixer is a conversation. Its methods may be called from any goroutine.
 type Mixer struct {
-	log      *slog.Logger
-	onChange func()
-	epoch    time.Time // the mixer's clock counts from here
+	epoch time.Time // the mixer's clock counts from here
 
 	lastMic  atomic.Int64 // on the mixer's clock: the microphone's last frame
 	lastPull atomic.Int64 // the speaker's last frame
@@ -80,11 +78,8 @@ type Mixer struct {
 
 	out speaker
 
-	devices sync.Mutex // guards the four below
-	mic     Recorder
-	ear     Player
-	keepers [2]*device.Keeper // microphone and speaker
-	trouble [2]string
+	mic *device.Keeper[Recorder]
+	ear *device.Keeper[Player]
 
 	mu    sync.Mutex // one round, or one change of the ports, at a time; held while sessions make and take a frame
 	ports []*Port
@@ -96,17 +91,15 @@ type Mixer struct {
 
 // New makes a mixer without ports.
 func New(cfg Config) *Mixer {
-	m := &Mixer{
-		log: cfg.Logger, onChange: cfg.OnChange, epoch: time.Now(), mic: cfg.Recorder, ear: cfg.Player,
-		ports: make([]*Port, 0, MaxPorts), gain: newLimiter(),
-	}
-	if m.log == nil {
-		m.log = slog.New(slog.DiscardHandler)
-	}
-	m.keepers = [2]*device.Keeper{
-		device.New(m.record, func(problem string) { m.setProblem(0, problem) }),
-		device.New(m.play, func(problem string) { m.setProblem(1, problem) }),
-	}
+	m := &Mixer{epoch: time.Now(), ports: make([]*Port, 0, MaxPorts), gain: newLimiter()}
+	m.mic = device.New(device.Config[Recorder]{
+		Logger: cfg.Logger, Role: "recorder", Device: cfg.Recorder, OnChange: cfg.OnChange,
+		Run: func(ctx context.Context, r Recorder) error { return r.Record(ctx, m.heard) },
+	})
+	m.ear = device.New(device.Config[Player]{
+		Logger: cfg.Logger, Role: "player", Device: cfg.Player, OnChange: cfg.OnChange,
+		Run: func(ctx context.Context, p Player) error { return p.Play(ctx, m.wanted) },
+	})
 	m.user.level, m.user.want = 1, 1
 	m.lastMic.Store(int64(-silent)) // no device has shown itself yet
 	m.lastPull.Store(int64(-silent))
@@ -116,28 +109,18 @@ func New(cfg Config) *Mixer {
 // Run mixes until ctx ends and returns nil when the devices are closed. It is called once.
 func (m *Mixer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	wg.Go(func() { m.keepers[0].Keep(ctx) })
-	wg.Go(func() { m.keepers[1].Keep(ctx) })
+	wg.Go(func() { m.mic.Keep(ctx) })
+	wg.Go(func() { m.ear.Keep(ctx) })
 	wg.Go(func() { m.runPacer(ctx) })
 	wg.Wait()
 	return nil
 }
 
 // SetRecorder replaces the microphone at once; nil: the user is not heard.
-func (m *Mixer) SetRecorder(r Recorder) {
-	m.devices.Lock()
-	m.mic = r
-	m.devices.Unlock()
-	m.keepers[0].Swap()
-}
+func (m *Mixer) SetRecorder(r Recorder) { m.mic.Set(r) }
 
 // SetPlayer replaces the speaker at once; nil: the user hears nothing.
-func (m *Mixer) SetPlayer(p Player) {
-	m.devices.Lock()
-	m.ear = p
-	m.devices.Unlock()
-	m.keepers[1].Swap()
-}
+func (m *Mixer) SetPlayer(p Player) { m.ear.Set(p) }
 
 // SetMuted takes the microphone out of the conversation, or back in; the calls go on hearing each other.
 func (m *Mixer) SetMuted(on bool) {
@@ -155,9 +138,7 @@ func (m *Mixer) Muted() bool {
 
 // Problems says what is wrong with microphone and speaker; empty: nothing.
 func (m *Mixer) Problems() (recorder, player string) {
-	m.devices.Lock()
-	defer m.devices.Unlock()
-	return m.trouble[0], m.trouble[1]
+	return m.mic.Problem(), m.ear.Problem()
 }
 
 // Stats are counters since New.
