@@ -39,6 +39,9 @@ type BaresipConfig struct {
 	Buddies  []string // addresses whose presence it watches and to whom it sends messages
 	Interval int      // re-registration in seconds; 0: 600
 	Quiet    bool     // print no messages: WaitLog does not see them, and none costs time
+	Player   string   // "alsa,ear"; empty: nobody hears it, but it is recorded
+	Lines    []string // more lines of its configuration
+	Env      []string // more of its environment: that of a SoundServer
 }
 
 // Baresip is a running baresip on a host.
@@ -80,7 +83,7 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 	}
 	data := map[string]any{
 		"Name": cfg.User, "Source": cfg.Source, "Modules": baresipModules, "Dir": b.Dir,
-		"ControlPort": baresipControlPort, "Presence": true,
+		"ControlPort": baresipControlPort, "Presence": true, "Player": cfg.Player, "Lines": cfg.Lines,
 	}
 	if err := fill("baresip.config.tmpl", filepath.Join(b.Dir, "config"), data); err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func (h *Host) StartBaresip(ctx context.Context, cfg BaresipConfig) (*Baresip, e
 	if !cfg.Quiet {
 		argv = append(argv, "-s")
 	}
-	if b.proc, err = startProcess(h.ns, "baresip "+cfg.User, b.Dir, nil, nil, argv...); err != nil {
+	if b.proc, err = startProcess(h.ns, "baresip "+cfg.User, b.Dir, nil, cfg.Env, argv...); err != nil {
 		return nil, err
 	}
 	h.lab.adopt(b.proc)

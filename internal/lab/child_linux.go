@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/peregrine-softphone/peregrine/internal/lab/linkemu"
 )
@@ -28,5 +31,21 @@ func Child(args []string) (handled bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	return true, linkemu.Run(args[1], args[2], impairment, func() { fmt.Println(linkemuReady) })
+	changes := make(chan linkemu.Impairment)
+	go readChanges(changes)
+	return true, linkemu.Run(args[1], args[2], impairment, changes, func() { fmt.Println(linkemuReady) })
+}
+
+// readChanges reads impairments from standard input, a line each, until its end: the box outlives the lab's process
+// where the lab is kept.
+func readChanges(changes chan<- linkemu.Impairment) {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		changed, err := linkemu.ParseArgs(strings.Fields(lines.Text()))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			continue
+		}
+		changes <- changed
+	}
 }

@@ -35,7 +35,8 @@ type Lab struct {
 	hosts   []*Host
 
 	mu     sync.Mutex
-	procs  []*process // in the order of their start
+	procs  []*process      // in the order of their start
+	boxes  [wifis]*os.File // standard input of the delay boxes; nil: a cable, or another process's lab
 	closed bool
 }
 
@@ -141,6 +142,11 @@ func (l *Lab) Close() error {
 	err := destroy(ctx, l.cfg.Prefix)
 	for _, p := range procs {
 		<-p.done // destroy has killed it
+	}
+	for _, box := range l.boxes {
+		if box != nil {
+			_ = box.Close() // its reader is gone
+		}
 	}
 	return errors.Join(err, l.record.remove())
 }

@@ -20,7 +20,8 @@ type LinphoneConfig struct {
 	Manual   bool   // do not answer calls by itself
 	Play     string // WAV file it sends instead of a microphone; empty: silence
 	Codecs   []LinphoneCodec
-	Interval int // re-registration in seconds; 0: 600
+	Interval int      // re-registration in seconds; 0: 600
+	Sound    []string // environment of a SoundServer: it uses the sound card, and Play and its recording do not count
 }
 
 // LinphoneCodec is one allowed audio codec; with an empty list linphonec uses all it has.
@@ -80,7 +81,7 @@ func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone
 	if !cfg.Manual {
 		argv = append(argv, "-a")
 	}
-	env := []string{"HOME=" + home}
+	env := append([]string{"HOME=" + home}, cfg.Sound...)
 	if p.proc, err = startProcess(h.ns, "linphonec "+cfg.User, p.Dir, read, env, argv...); err != nil {
 		return nil, err
 	}
@@ -112,6 +113,9 @@ func (p *Linphone) settle(ctx context.Context, cfg LinphoneConfig) error {
 	}
 	if _, err := p.WaitTrace(ctx, 0, ready); err != nil {
 		return err
+	}
+	if cfg.Sound != nil {
+		return nil
 	}
 	commands := []string{"soundcard use files"}
 	if cfg.Play != "" {

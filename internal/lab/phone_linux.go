@@ -44,6 +44,7 @@ type PhoneConfig struct {
 	Account []string          // more words for `account add`: "--transport", "tcp"
 	Set     map[string]string // settings: "audio.input": "file:…"
 	Profile map[string]string // files put into the profile before the start, by name
+	Env     []string          // more of its environment: that of a SoundServer
 }
 
 // Phone is a running headless Peregrine on a host, driven by peregrinectl as scripts would.
@@ -52,6 +53,7 @@ type Phone struct {
 	Dir    string // its profile
 	AOR    string // of the account of PhoneConfig
 	binary string
+	env    []string
 	proc   *process
 	quit   bool // Stop or Kill was called
 }
@@ -217,7 +219,7 @@ func (h *Host) StartPhone(ctx context.Context, cfg PhoneConfig) (*Phone, error) 
 	if cfg.Name == "" {
 		cfg.Name = "phone" + cfg.User
 	}
-	p := &Phone{Host: h, Dir: h.dir(cfg.Name), binary: cfg.Binary, AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name}
+	p := &Phone{Host: h, Dir: h.dir(cfg.Name), binary: cfg.Binary, env: cfg.Env, AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name}
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start phone: %w", err)
 	}
@@ -258,6 +260,7 @@ func (p *Phone) Restart(ctx context.Context) error {
 		"HOME=" + p.Dir, "DBUS_SESSION_BUS_ADDRESS=", "XDG_RUNTIME_DIR=" + logs,
 		"PULSE_SERVER=unix:/nonexistent", "ALSA_CONFIG_PATH=/dev/null", "DISPLAY=",
 	}
+	env = append(env, p.env...)
 	mark := fileSize(filepath.Join(logs, "log"))
 	argv := []string{p.binary, "--verbose", "--profile", p.Dir, "run"}
 	p.proc, err = startProcess(p.Host.ns, "peregrinectl "+p.AOR, logs, nil, env, argv...)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -261,13 +262,39 @@ func (l *Lab) emulatedUplink(ctx context.Context, i int, coreEnd, ap string) err
 	}
 	dir := filepath.Join(l.cfg.Dir, fmt.Sprintf("linkemu%d", i))
 	argv := append([]string{self, linkemuVerb, a, b}, l.cfg.Link.Args()...)
-	p, err := startProcess(l.ns("air"), "linkemu", dir, nil, nil, argv...)
+	changes, control, err := os.Pipe()
 	if err != nil {
-		return err
+		return fmt.Errorf("start delay box: %w", err)
+	}
+	p, err := startProcess(l.ns("air"), "linkemu", dir, changes, nil, argv...)
+	if err = errors.Join(err, changes.Close()); err != nil {
+		return errors.Join(err, control.Close())
 	}
 	l.adopt(p)
+	l.mu.Lock()
+	if old := l.boxes[i-1]; old != nil {
+		_ = old.Close() // its box was killed
+	}
+	l.boxes[i-1] = control
+	l.mu.Unlock()
 	_, err = p.waitFile(ctx, p.log, 0, linkemuReady)
 	return err
+}
+
+// Shape changes delay, jitter and loss of both uplinks at once, in the middle of calls too; what is on the way keeps
+// its time. The lab must have been started with a Link that is not zero, by this process.
+func (l *Lab) Shape(link linkemu.Impairment) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, box := range l.boxes {
+		if box == nil {
+			return errors.New("shape the uplinks: they have no delay box")
+		}
+		if _, err := fmt.Fprintln(box, strings.Join(link.Args(), " ")); err != nil {
+			return fmt.Errorf("shape the uplinks: %w", err)
+		}
+	}
+	return nil
 }
 
 // SetLink changes delay, jitter and loss of both uplinks. What is on the way then is lost, and the

@@ -22,8 +22,9 @@ const (
 )
 
 // Run passes frames between the interfaces a and b of the present network namespace until an
-// error; it does not return otherwise. ready is called once both interfaces are open.
-func Run(a, b string, impairment Impairment, ready func()) error {
+// error; it does not return otherwise. ready is called once both interfaces are open. What comes from changes counts
+// for the frames from then on, at the latest after 100 ms; nil is no change.
+func Run(a, b string, impairment Impairment, changes <-chan Impairment, ready func()) error {
 	if err := impairment.validate(); err != nil {
 		return err
 	}
@@ -46,6 +47,13 @@ func Run(a, b string, impairment Impairment, ready func()) error {
 		box.queues[i] = newQueue(impairment, uint64(i)+1)
 	}
 	for {
+		select {
+		case changed := <-changes:
+			for _, q := range box.queues {
+				q.impairment = changed
+			}
+		default:
+		}
 		if err := box.step(); err != nil {
 			return fmt.Errorf("delay box: %w", err)
 		}
