@@ -1,4 +1,8 @@
-package audio
+// Package wav reads and writes sound files in the WAV format (RIFF, Microsoft and IBM 1991).
+//
+// [Reader] gives the samples of nearly every WAV file, as mono; [Source] makes an endless stream at one rate of them.
+// [Writer] writes 16-bit files that are valid at every moment. None is safe for concurrent use.
+package wav
 
 import (
 	"bufio"
@@ -9,29 +13,29 @@ import (
 	"math"
 )
 
-// errWAV says that a file is not a WAV file we can read. The text around it says why.
-var errWAV = errors.New("not a readable WAV file")
+// ErrFormat says that a file is not a WAV file we can read. The text around it says why.
+var ErrFormat = errors.New("not a readable WAV file")
 
 const (
-	wavPCM        = 1
-	wavFloat      = 3
-	wavExtensible = 0xfffe
+	formatPCM        = 1
+	formatFloat      = 3
+	formatExtensible = 0xfffe
 	// maxChannels and maxChunks bound what a damaged or hostile file can make us do.
 	maxChannels = 64
 	maxChunks   = 1000
 )
 
-// wavFormat is what the fmt chunk says.
-type wavFormat struct {
+// format is what the fmt chunk says.
+type format struct {
 	tag      int
 	channels int
 	rate     int // Hz
 	bits     int // of one sample: 8, 16, 24, 32, 64
 }
 
-// wavReader reads the samples of a WAV file (RIFF, Microsoft and IBM 1991; RF64 not), averaged to mono.
-type wavReader struct {
-	wavFormat
+// Reader reads the samples of a WAV file (RF64 not), averaged to mono.
+type Reader struct {
+	format
 	source io.ReadSeeker
 	buffer *bufio.Reader
 	start  int64 // offset of the first sample
@@ -40,21 +44,21 @@ type wavReader struct {
 	block  []byte
 }
 
-// newWAVReader reads the head of a file and stops at the first sample.
-func newWAVReader(source io.ReadSeeker) (*wavReader, error) {
-	w := &wavReader{source: source, buffer: bufio.NewReader(source)}
+// NewReader reads the head of a file and stops at the first sample.
+func NewReader(source io.ReadSeeker) (*Reader, error) {
+	w := &Reader{source: source, buffer: bufio.NewReader(source)}
 	var head [12]byte
 	if _, err := io.ReadFull(w.buffer, head[:]); err != nil {
-		return nil, fmt.Errorf("%w: too short", errWAV)
+		return nil, fmt.Errorf("%w: too short", ErrFormat)
 	}
 	if string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
-		return nil, fmt.Errorf("%w: no RIFF WAVE at its start", errWAV)
+		return nil, fmt.Errorf("%w: no RIFF WAVE at its start", ErrFormat)
 	}
 	at := int64(len(head))
 	for range maxChunks {
 		var chunk [8]byte
 		if _, err := io.ReadFull(w.buffer, chunk[:]); err != nil {
-			return nil, fmt.Errorf("%w: no samples in it", errWAV)
+			return nil, fmt.Errorf("%w: no samples in it", ErrFormat)
 		}
 		size := int64(binary.LittleEndian.Uint32(chunk[4:]))
 		at += int64(len(chunk))
@@ -70,41 +74,44 @@ func newWAVReader(source io.ReadSeeker) (*wavReader, error) {
 		}
 		size += size & 1 // chunks start at even offsets
 		if _, err := io.CopyN(io.Discard, w.buffer, size); err != nil {
-			return nil, fmt.Errorf("%w: no samples in it", errWAV)
+			return nil, fmt.Errorf("%w: no samples in it", ErrFormat)
 		}
 		at += size
 	}
-	return nil, fmt.Errorf("%w: more than %d chunks before the samples", errWAV, maxChunks)
+	return nil, fmt.Errorf("%w: more than %d chunks before the samples", ErrFormat, maxChunks)
 }
 
+// Rate is the sample rate in Hz, as the file says it: any number.
+func (w *Reader) Rate() int { return w.rate }
+
 // readFormat reads up to the first 40 bytes of a fmt chunk.
-func (w *wavReader) readFormat(size int64) error {
+func (w *Reader) readFormat(size int64) error {
 	b := make([]byte, min(size, 40))
 	if _, err := io.ReadFull(w.buffer, b); err != nil || len(b) < 16 {
-		return fmt.Errorf("%w: its format is cut off", errWAV)
+		return fmt.Errorf("%w: its format is cut off", ErrFormat)
 	}
 	w.tag = int(binary.LittleEndian.Uint16(b))
 	w.channels = int(binary.LittleEndian.Uint16(b[2:]))
 	w.rate = int(binary.LittleEndian.Uint32(b[4:]))
 	w.bits = int(binary.LittleEndian.Uint16(b[14:]))
-	if w.tag == wavExtensible && len(b) >= 26 {
+	if w.tag == formatExtensible && len(b) >= 26 {
 		w.tag = int(binary.LittleEndian.Uint16(b[24:])) // the first two bytes of the sub-format's GUID
 	}
-	ok := w.tag == wavPCM && (w.bits == 8 || w.bits == 16 || w.bits == 24 || w.bits == 32) ||
-		w.tag == wavFloat && (w.bits == 32 || w.bits == 64)
+	ok := w.tag == formatPCM && (w.bits == 8 || w.bits == 16 || w.bits == 24 || w.bits == 32) ||
+		w.tag == formatFloat && (w.bits == 32 || w.bits == 64)
 	if !ok {
-		return fmt.Errorf("%w: format %d with %d bits; PCM and float are understood", errWAV, w.tag, w.bits)
+		return fmt.Errorf("%w: format %d with %d bits; PCM and float are understood", ErrFormat, w.tag, w.bits)
 	}
 	if w.channels < 1 || w.channels > maxChannels {
-		return fmt.Errorf("%w: %d channels", errWAV, w.channels)
+		return fmt.Errorf("%w: %d channels", ErrFormat, w.channels)
 	}
 	return nil
 }
 
 // begin notes where the samples are.
-func (w *wavReader) begin(at, size int64) error {
+func (w *Reader) begin(at, size int64) error {
 	if w.channels == 0 {
-		return fmt.Errorf("%w: its format is missing", errWAV)
+		return fmt.Errorf("%w: its format is missing", ErrFormat)
 	}
 	w.start, w.size = at, size
 	if size == 0 || size >= math.MaxUint32-1 {
@@ -115,8 +122,8 @@ func (w *wavReader) begin(at, size int64) error {
 	return nil
 }
 
-// rewind goes back to the first sample.
-func (w *wavReader) rewind() error {
+// Rewind goes back to the first sample.
+func (w *Reader) Rewind() error {
 	if _, err := w.source.Seek(w.start, io.SeekStart); err != nil {
 		return err
 	}
@@ -125,8 +132,8 @@ func (w *wavReader) rewind() error {
 	return nil
 }
 
-// read fills pcm with samples and returns their number; at the end of the samples it returns 0 and io.EOF.
-func (w *wavReader) read(pcm []int16) (int, error) {
+// Read fills pcm with samples and returns their number; at the end of the samples it returns 0 and io.EOF.
+func (w *Reader) Read(pcm []int16) (int, error) {
 	for i := range pcm {
 		if w.size >= 0 && w.left < int64(len(w.block)) {
 			return i, eofAt(i)
@@ -151,7 +158,7 @@ func eofAt(i int) error {
 }
 
 // mix averages the channels of one block, in units of full scale, and rounds to 16 bits.
-func (w *wavReader) mix() int16 {
+func (w *Reader) mix() int16 {
 	var sum float64
 	width := w.bits / 8
 	for c := range w.channels {
@@ -165,11 +172,11 @@ func (w *wavReader) mix() int16 {
 }
 
 // sample reads one sample as a part of full scale.
-func (w *wavReader) sample(b []byte) float64 {
+func (w *Reader) sample(b []byte) float64 {
 	switch {
-	case w.tag == wavFloat && w.bits == 32:
+	case w.tag == formatFloat && w.bits == 32:
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	case w.tag == wavFloat:
+	case w.tag == formatFloat:
 		return math.Float64frombits(binary.LittleEndian.Uint64(b))
 	case w.bits == 8:
 		return float64(int(b[0])-128) / 128 // 8 bits have no sign

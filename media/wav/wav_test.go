@@ -1,19 +1,17 @@
-package audio
+package wav
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
-	"log/slog"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
-	"testing/synctest"
-	"time"
 )
+
+const testRate = 48000
+
+var errBroken = errors.New("broken")
 
 // makeWAV builds a WAV file of a 1 kHz sine of half scale, the same on all channels.
 func makeWAV(tag, bits, channels, rate, samples int, extensible bool) []byte {
@@ -23,9 +21,9 @@ func makeWAV(tag, bits, channels, rate, samples int, extensible bool) []byte {
 		v := 0.5 * math.Sin(2*math.Pi*1000*float64(i)/float64(rate))
 		for range channels {
 			switch {
-			case tag == wavFloat && bits == 32:
+			case tag == formatFloat && bits == 32:
 				_ = binary.Write(&data, le, float32(v))
-			case tag == wavFloat:
+			case tag == formatFloat:
 				_ = binary.Write(&data, le, v)
 			case bits == 8:
 				data.WriteByte(byte(math.Round(v*128) + 128))
@@ -42,7 +40,7 @@ func makeWAV(tag, bits, channels, rate, samples int, extensible bool) []byte {
 	var format []byte
 	shown := tag
 	if extensible {
-		shown = wavExtensible
+		shown = formatExtensible
 	}
 	block := channels * bits / 8
 	format = le.AppendUint16(format, uint16(shown))
@@ -78,32 +76,32 @@ func TestWAVFormats(t *testing.T) {
 		extensible                bool
 		error                     float64 // largest deviation, in steps of 16 bits
 	}{
-		{"8 bit", wavPCM, 8, 1, 48000, false, 130},
-		{"16 bit", wavPCM, 16, 1, 48000, false, 15},
-		{"16 bit stereo 8 kHz", wavPCM, 16, 2, 8000, false, 40},
-		{"24 bit 44.1 kHz 5.1 extensible", wavPCM, 24, 6, 44100, true, 40},
-		{"32 bit 96 kHz", wavPCM, 32, 1, 96000, false, 40},
-		{"float 16 kHz", wavFloat, 32, 2, 16000, false, 40},
-		{"double 384 kHz", wavFloat, 64, 1, 384000, true, 40},
+		{"8 bit", formatPCM, 8, 1, 48000, false, 130},
+		{"16 bit", formatPCM, 16, 1, 48000, false, 15},
+		{"16 bit stereo 8 kHz", formatPCM, 16, 2, 8000, false, 40},
+		{"24 bit 44.1 kHz 5.1 extensible", formatPCM, 24, 6, 44100, true, 40},
+		{"32 bit 96 kHz", formatPCM, 32, 1, 96000, false, 40},
+		{"float 16 kHz", formatFloat, 32, 2, 16000, false, 40},
+		{"double 384 kHz", formatFloat, 64, 1, 384000, true, 40},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// A tenth of a second: 100 periods, so that it joins onto itself.
 			file := makeWAV(tt.tag, tt.bits, tt.channels, tt.rate, tt.rate/10, tt.extensible)
-			s, err := newWAVSource(bytes.NewReader(file))
+			s, err := NewSource(bytes.NewReader(file), testRate)
 			if err != nil {
 				t.Fatal(err)
 			}
-			frame, got := make([]int16, FrameSamples), []int16(nil)
+			frame, got := make([]int16, MaxFill), []int16(nil)
 			for range 50 {
-				if err := s.fill(frame); err != nil {
+				if err := s.Fill(frame); err != nil {
 					t.Fatal(err)
 				}
 				got = append(got, frame...)
 			}
-			got = got[Rate/20:]
+			got = got[testRate/20:]
 			delay := s.resampler.Delay() / float64(tt.rate)
 			for i, x := range got {
-				want := 16384 * math.Sin(2*math.Pi*1000*((float64(i)+Rate/20)/Rate-delay))
+				want := 16384 * math.Sin(2*math.Pi*1000*((float64(i)+testRate/20)/testRate-delay))
 				if math.Abs(float64(x)-want) > tt.error {
 					t.Fatalf("sample %d = %d, want %.0f", i, x, want)
 				}
@@ -113,7 +111,7 @@ func TestWAVFormats(t *testing.T) {
 }
 
 func TestWAVDamaged(t *testing.T) {
-	good := makeWAV(wavPCM, 16, 1, 8000, 10, false)
+	good := makeWAV(formatPCM, 16, 1, 8000, 10, false)
 	format := chunk("fmt ", []byte{1, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x80, 0x3e, 0, 0, 2, 0, 16, 0})
 	with := func(at int, b ...byte) []byte {
 		c := bytes.Clone(format)
@@ -138,8 +136,8 @@ func TestWAVDamaged(t *testing.T) {
 		"chunk of 4 GB":      append(riff(format), "junk\xfe\xff\xff\xff"...),
 		"chunks without end": riff(append(bytes.Clone(format), bytes.Repeat(chunk("junk", nil), 2000)...)),
 	} {
-		if s, err := newWAVSource(bytes.NewReader(b)); err == nil {
-			t.Errorf("%s: no error, %+v", name, s.wav.wavFormat)
+		if s, err := NewSource(bytes.NewReader(b), testRate); err == nil {
+			t.Errorf("%s: no error, %+v", name, s.wav.format)
 		}
 	}
 }
@@ -147,45 +145,20 @@ func TestWAVDamaged(t *testing.T) {
 // TestWAVUnknownSize reads what a program wrote that could not come back to fill in the sizes.
 func TestWAVUnknownSize(t *testing.T) {
 	for _, size := range []uint32{0, math.MaxUint32} {
-		b := makeWAV(wavPCM, 16, 1, 48000, 4800, false)
+		b := makeWAV(formatPCM, 16, 1, 48000, 4800, false)
 		at := bytes.Index(b, []byte("data")) + 4
 		binary.LittleEndian.PutUint32(b[at:], size)
-		s, err := newWAVSource(bytes.NewReader(b))
+		s, err := NewSource(bytes.NewReader(b), testRate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		frame := make([]int16, FrameSamples)
+		frame := make([]int16, MaxFill)
 		for range 30 {
-			if err := s.fill(frame); err != nil {
+			if err := s.Fill(frame); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-}
-
-func TestFileRecorder(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "in.wav")
-	if err := os.WriteFile(path, makeWAV(wavPCM, 16, 1, 8000, 800, false), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		r, err := OpenRecorder("file:"+path, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 { // it may run again
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second+FrameTime/2)
-			defer cancel()
-			frames := 0
-			if err := r.Record(ctx, func([]int16) { frames++ }); err != nil || frames != 100 {
-				t.Errorf("%d frames in a second, %v", frames, err)
-			}
-		}
-		r, _ = OpenRecorder("file:/nowhere/in.wav", Options{})
-		if err := r.Record(t.Context(), func([]int16) {}); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("missing file: %v", err)
-		}
-	})
 }
 
 // memory is a file whose content can be looked at after every write, as another process would.
@@ -212,32 +185,33 @@ func TestWAVAlwaysValid(t *testing.T) {
 	checks, samples := 0, 0
 	m := &memory{check: func(b []byte) {
 		checks++
-		r, err := newWAVReader(bytes.NewReader(b))
-		if err != nil || r.rate != Rate || r.channels != 1 || r.bits != 16 {
+		r, err := NewReader(bytes.NewReader(b))
+		if err != nil || r.rate != testRate || r.channels != 1 || r.bits != 16 {
 			t.Fatalf("after write %d: %v", checks, err)
 		}
 		said := int(binary.LittleEndian.Uint32(b[40:]))
-		if said > len(b)-wavHead || int(binary.LittleEndian.Uint32(b[4:])) != said+36 {
-			t.Fatalf("after write %d the head says %d bytes of %d", checks, said, len(b)-wavHead)
+		if said > len(b)-headSize || int(binary.LittleEndian.Uint32(b[4:])) != said+36 {
+			t.Fatalf("after write %d the head says %d bytes of %d", checks, said, len(b)-headSize)
 		}
 		samples = said / 2
 	}}
-	w, err := newWAVWriter(m)
+	w, err := NewWriter(m, testRate, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame := make([]int16, FrameSamples)
-	fill := count()
+	frame := make([]int16, MaxFill)
 	for k := range 105 {
-		fill(frame)
-		if err := w.write(frame); err != nil {
+		for i := range frame {
+			frame[i] = int16(k + 1)
+		}
+		if err := w.Write(frame); err != nil {
 			t.Fatal(err)
 		}
-		if behind := (k+1)*FrameSamples - samples; behind > wavFlush {
+		if behind := (k+1)*MaxFill - samples; behind > testRate/10 {
 			t.Fatalf("%d samples only in memory", behind)
 		}
 	}
-	if err := w.close(); err != nil || samples != 105*FrameSamples {
+	if err := w.Close(); err != nil || samples != 105*MaxFill {
 		t.Errorf("%d samples at the end, %v", samples, err)
 	}
 	if last := int16(binary.LittleEndian.Uint16(m.b[len(m.b)-2:])); last != 105 {
@@ -247,31 +221,31 @@ func TestWAVAlwaysValid(t *testing.T) {
 
 func TestWAVFull(t *testing.T) {
 	m := &memory{check: func([]byte) {}}
-	w, err := newWAVWriter(m)
+	w, err := NewWriter(m, testRate, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.limit = 3 * 2 * FrameSamples
-	frame := make([]int16, FrameSamples)
+	w.limit = 3 * 2 * MaxFill
+	frame := make([]int16, MaxFill)
 	for range 3 {
-		if err := w.write(frame); err != nil {
+		if err := w.Write(frame); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.write(frame); !errors.Is(err, errWAVFull) || len(m.b) != wavHead+int(w.limit) {
+	if err := w.Write(frame); !errors.Is(err, ErrFull) || len(m.b) != headSize+int(w.limit) {
 		t.Errorf("%v with %d bytes", err, len(m.b))
 	}
 }
 
 func TestWAVDiskFull(t *testing.T) {
 	m := &memory{check: func([]byte) {}}
-	w, err := newWAVWriter(m)
+	w, err := NewWriter(m, testRate, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.fail = errBroken
 	for range 20 {
-		if err = w.write(make([]int16, FrameSamples)); err != nil {
+		if err = w.Write(make([]int16, MaxFill)); err != nil {
 			break
 		}
 	}
@@ -280,57 +254,18 @@ func TestWAVDiskFull(t *testing.T) {
 	}
 }
 
-func TestFilePlayer(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "out.wav")
-	synctest.Test(t, func(t *testing.T) {
-		p, err := OpenPlayer("file:"+path, Options{Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, length := range []time.Duration{2 * time.Second, time.Second} { // each run starts a new file
-			ctx, cancel := context.WithTimeout(t.Context(), length+FrameTime/2)
-			defer cancel()
-			if err := p.Play(ctx, count()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		p, _ = OpenPlayer("file:/nowhere/out.wav", Options{})
-		if err := p.Play(t.Context(), count()); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("no such folder: %v", err)
-		}
-	})
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	r, err := newWAVReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pcm := make([]int16, 2*Rate)
-	n, err := r.read(pcm)
-	if err != nil || n != Rate || pcm[0] != 1 || pcm[n-1] != 100 {
-		t.Errorf("%d samples from %d to %d, %v", n, pcm[0], pcm[max(n-1, 0)], err)
-	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 func FuzzWAV(f *testing.F) {
-	f.Add(makeWAV(wavPCM, 16, 1, 8000, 20, false))
-	f.Add(makeWAV(wavFloat, 64, 3, 44100, 20, true))
-	f.Add(makeWAV(wavPCM, 24, 2, 384000, 3, true))
+	f.Add(makeWAV(formatPCM, 16, 1, 8000, 20, false))
+	f.Add(makeWAV(formatFloat, 64, 3, 44100, 20, true))
+	f.Add(makeWAV(formatPCM, 24, 2, 384000, 3, true))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := newWAVSource(bytes.NewReader(b))
+		s, err := NewSource(bytes.NewReader(b), testRate)
 		if err != nil {
 			return
 		}
-		frame := make([]int16, FrameSamples)
+		frame := make([]int16, MaxFill)
 		for range 3 {
-			if err := s.fill(frame); err != nil {
+			if err := s.Fill(frame); err != nil {
 				if errors.Is(err, io.EOF) {
 					t.Fatalf("the end of the file leaked: %v", err)
 				}
