@@ -22,10 +22,11 @@ const (
 )
 
 // A copy in the next packet helps only when that packet is here in time. Two that came too late within copyWithin make
-// the buffer wait one packet longer for copyFor: that costs less than the concealment of every tenth packet.
+// the buffer wait one packet longer for copyFor: that costs less than the concealment of every tenth packet. Both let
+// the delay be back ten seconds after the last loss.
 const (
 	copyWithin = 5 * Rate
-	copyFor    = 10 * Rate
+	copyFor    = 7 * Rate
 )
 
 // estimator finds how long packets must wait, from how long they travelled.

@@ -354,7 +354,7 @@ func FuzzBuffer(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255, 254, 253, 0, 0, 0, 128, 64})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		b, out := New(Config{}), make([]int16, quantum)
-		d := &toneDecoder{length: frame}
+		d := &toneDecoder{length: frame, fec: len(script)%2 == 0}
 		now := time.Duration(0)
 		seq, ts := uint16(0), uint32(0)
 		for len(script) >= 4 {

@@ -23,6 +23,7 @@ type playout struct {
 	end      int64 // media time of the sample after tail
 	playing  bool  // a packet has been played
 	gap      int64 // samples still to conceal before the packet next
+	copied   int64 // samples between them and that packet that it carries a copy of
 	since    int64 // samples made up since the last packet was played
 	decoder  Decoder
 	lastPull int64
@@ -55,7 +56,7 @@ func (p *playout) held(e *estimator) int64 {
 
 // measure notes the delay at this pull.
 func (p *playout) measure(now int64) {
-	p.offsets[p.index] = now + int64(p.tail-p.head) + p.gap - p.end
+	p.offsets[p.index] = now + int64(p.tail-p.head) + p.gap + p.copied - p.end
 	p.index = (p.index + 1) % recent
 	p.filled = min(p.filled+1, recent)
 }
@@ -118,6 +119,10 @@ func (b *Buffer) produce(now int64, want int) {
 		return
 	}
 	q := b.upcoming()
+	if p.copied > 0 {
+		b.restore(q)
+		return
+	}
 	if q == nil {
 		b.conceal(want) // nothing here: the timeline waits
 		return
@@ -174,8 +179,9 @@ func (b *Buffer) lose(q *slot, missing, space, now int64) bool {
 	b.next = q.ext
 	p.end = q.media
 	p.since = 0
-	if missing == 1 && q.decoder.Carries(q.payload) {
-		if made > 0 {
+	carries, whole := q.decoder.Carries(q.payload), made <= (missing-1)*b.spacing // of the packet just before q
+	if carries {
+		if !whole {
 			b.delay.copyMissed(now, b.spacing)
 		} else if now < b.delay.copyUntil {
 			b.delay.copyUntil = now + copyFor // it pays
@@ -189,14 +195,33 @@ func (b *Buffer) lose(q *slot, missing, space, now int64) bool {
 		}
 		return false
 	}
-	if missing == 1 && made == 0 && p.decoder == q.decoder && q.decoder.Recover(q.payload, p.room(int(left))) {
-		p.tail += int(left)
-		b.stats.Recovered++
-		return true
-	}
 	p.gap = left
-	b.fill(quantum)
+	if carries && whole && p.decoder == q.decoder {
+		p.copied = min(left, b.spacing)
+		if missing == 1 {
+			p.copied = left
+		}
+		p.gap -= p.copied
+	}
+	if p.gap > 0 {
+		b.fill(quantum)
+	} else {
+		b.restore(q)
+	}
 	return true
+}
+
+// restore adds the sound of the packet just before q from the copy in it.
+func (b *Buffer) restore(q *slot) {
+	p := &b.play
+	n := int(p.copied)
+	p.copied = 0
+	if q == nil || q.ext != b.next || q.decoder == nil || !q.decoder.Recover(q.payload, p.room(n)) {
+		p.gap = int64(n)
+		return
+	}
+	p.tail += n
+	b.stats.Recovered++
 }
 
 // fill conceals at most want samples of p.gap.
@@ -260,7 +285,7 @@ func (b *Buffer) conceal(n int) {
 // skip leaves out what became too old while the device stood still.
 func (b *Buffer) skip(now int64) {
 	p := &b.play
-	p.head, p.gap, p.since = p.tail, 0, 0
+	p.head, p.gap, p.copied, p.since = p.tail, 0, 0, 0
 	p.forget()
 	if !p.playing {
 		return

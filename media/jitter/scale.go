@@ -48,7 +48,7 @@ func (b *Buffer) adjust(n int) {
 	excess := p.held(&b.delay) - b.delay.target
 	switch {
 	case excess > slackFaint:
-		for p.tail-p.head < n+2*maxLag && p.gap == 0 {
+		for p.tail-p.head < n+2*maxLag && p.gap+p.copied == 0 {
 			q := b.upcoming()
 			if q == nil || q.ext != b.next || q.decoder == nil || q.media-p.end > tolerance {
 				break
