@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/peregrine-softphone/peregrine/media/codec"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
 
@@ -80,11 +79,7 @@ func checkSpec(spec *AccountSpec, aor uri.URI) error {
 			return err
 		}
 	}
-	if spec.Codecs != "" && !slices.ContainsFunc(codec.Available(), func(c codec.Codec) bool {
-		return slices.ContainsFunc(strings.Split(spec.Codecs, ","), func(s string) bool {
-			return strings.EqualFold(strings.TrimSpace(s), c.Name)
-		})
-	}) {
+	if spec.Codecs != "" && len(namedCodecs(spec.Codecs)) == 0 {
 		return userErrorf("None of the codecs in %q is known here. The command `get codecs` shows some.", spec.Codecs)
 	}
 	if spec.Identity != "" {

@@ -32,13 +32,16 @@ const (
 	SettingTransfers  = "transfers"             // ask, allow, refuse: transfers the other side asks for
 	SettingShield     = "shield"                // on, off: take only what came by a server, the LAN or a trusted peer
 	SettingTrusted    = "shield.trusted"        // addresses and prefixes of peers that may come past the server
-	SettingCodecs     = "codecs"                // order of preference: "opus,G722,PCMU,PCMA"
+	SettingCodecs     = "codecs"                // order of preference: "opus,G722,PCMU"
 	SettingOnPhone    = "presence.on_the_phone" // on, off: tell buddies while in a call
 	SettingStatus     = "presence.status"       // what the user chose: online, away, busy, …
 	SettingNote       = "presence.note"         // the words beside it
 	SettingPort       = "sip.port"              // 0: any free port; takes effect at the next start
 	SettingTheme      = "theme"                 // system, light, dark
 )
+
+// defaultCodecs has Speex and GSM last, for peers with nothing better; L16, which takes 256 kbit/s, only who names it.
+const defaultCodecs = "opus,G722,PCMU,PCMA,speex,GSM"
 
 // Values of SettingStrangers and SettingTransfers.
 const (
@@ -89,7 +92,7 @@ func settingTable() []setting {
 		{SettingAutoAnswer, "off", onOff, "on or off"},
 		{
 			SettingCodecs,
-			"opus,G722,PCMU,PCMA",
+			defaultCodecs,
 			func(v string) bool { return v != "" && len(v) < 200 },
 			"codec names, the best first, with commas between",
 		},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/peregrine-softphone/peregrine/media"
@@ -82,21 +84,26 @@ func (e *Engine) codecsOf(c *call) string {
 	return v
 }
 
-// codecOrder puts the codecs of this build in the order of the setting; those it does not name come last.
+// codecOrder puts the codecs of this build in the order of the setting; those it does not name are not offered. A name
+// stands for the codec at every clock rate it has, "speex/8000" for one.
 func codecOrder(order string) []codec.Codec {
+	if named := namedCodecs(order); len(named) > 0 {
+		return named
+	}
+	return codec.Available()
+}
+
+func namedCodecs(order string) []codec.Codec {
 	have := codec.Available()
 	var out []codec.Codec
-	taken := map[string]bool{}
 	for name := range strings.SplitSeq(order, ",") {
+		name, rate, _ := strings.Cut(strings.TrimSpace(name), "/")
 		for _, c := range have {
-			if strings.EqualFold(c.Name, strings.TrimSpace(name)) && !taken[c.Name] {
+			if strings.EqualFold(c.Name, name) && (rate == "" || rate == strconv.Itoa(c.ClockRate)) &&
+				!slices.ContainsFunc(out, c.Same) {
 				out = append(out, c)
-				taken[c.Name] = true
 			}
 		}
-	}
-	if len(out) == 0 {
-		return have
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes NOTICE: every module of go.mod with its version, licence and copyright lines, read from the
-# modules themselves. Run it after a change of go.mod. With --check it only compares, for CI.
+# modules themselves, and the C code in the repository with its licences in full. Run it after a change of
+# either. With --check it only compares, for CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,9 +49,23 @@ TEXT
   done
 }
 
+# vendored: C code that lies in the repository, unmodified, with its licence beside it.
+vendored() {
+  printf '\nIn the repository, and so in every program built from it, is C code of others:\n\n'
+  while read -r dir file name version spdx; do
+    [ -f "$dir/$file" ] || { printf 'notice: no licence in %s\n' "$dir" >&2; exit 1; }
+    printf '%s %s in %s  %s\n' "$name" "$version" "$dir" "$spdx"
+    sed 's/^/    /; s/[[:space:]]*$//' "$dir/$file"
+    printf '\n'
+  done <<'TABLE'
+media/codec/gsm COPYRIGHT libgsm 1.0.22 TU-Berlin-2.0
+media/codec/speex COPYING libspeex 1.2.1 BSD-3-Clause
+TABLE
+}
+
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-write >"$out"
+{ write; vendored; } >"$out"
 if [ "${1:-}" = --check ]; then
   diff -u NOTICE "$out" && exit 0
   echo "notice: NOTICE is out of date: run scripts/notice.sh" >&2

@@ -78,23 +78,27 @@ type Adaptive interface {
 	SetBandwidth(sampleRate int) error
 }
 
-// Available lists the codecs of this build, the one we like best first. Opus is there only when built with cgo.
+// Available lists the codecs of this build, the one we like best first. Opus, Speex and GSM are there only when built
+// with cgo.
 func Available() []Codec {
 	var list []Codec
 	if opus, ok := opusCodec(); ok {
 		list = append(list, opus)
 	}
-	return append(list,
+	list = append(list,
 		// RFC 3551 4.5.2: the clock rate of G722 is 8000 by an old mistake, its samples are at 16 kHz.
 		Codec{Name: "G722", PayloadType: 9, ClockRate: 8000, SampleRate: 16000, Channels: 1, FrameMS: 20},
 		Codec{Name: "PCMU", PayloadType: 0, ClockRate: 8000, SampleRate: 8000, Channels: 1, FrameMS: 20},
 		Codec{Name: "PCMA", PayloadType: 8, ClockRate: 8000, SampleRate: 8000, Channels: 1, FrameMS: 20},
-		// RFC 3551 4.5.11; 16 kHz keeps a 20 ms packet at 640 bytes, well below any MTU.
-		Codec{Name: "L16", PayloadType: 118, ClockRate: 16000, SampleRate: 16000, Channels: 1, FrameMS: 20},
 	)
+	list = append(list, speexCodecs()...)
+	list = append(list, gsmCodecs()...)
+	// RFC 3551 4.5.11; 16 kHz keeps a 20 ms packet at 640 bytes, well below any MTU.
+	return append(list,
+		Codec{Name: "L16", PayloadType: 118, ClockRate: 16000, SampleRate: 16000, Channels: 1, FrameMS: 20})
 }
 
-// Find returns the codec of that encoding name, in any letter case, of this build.
+// Find returns the codec of that encoding name, in any letter case, of this build: the best of them, for Speex has two.
 func Find(name string) (Codec, bool) {
 	for _, c := range Available() {
 		if strings.EqualFold(c.Name, name) {
@@ -169,6 +173,10 @@ func (c Codec) NewEncoder() (Encoder, error) {
 		return &g711Encoder{law: encodeALaw}, nil
 	case "g722":
 		return newG722Encoder(), nil
+	case "speex":
+		return newSpeexEncoder(c.SampleRate)
+	case "gsm":
+		return newGSMEncoder()
 	case "l16":
 		return l16Encoder{}, nil
 	default:
@@ -187,6 +195,10 @@ func (c Codec) NewDecoder() (Decoder, error) {
 		return newG711Decoder(decodeALaw), nil
 	case "g722":
 		return newG722Decoder(), nil
+	case "speex":
+		return newSpeexDecoder(c.SampleRate)
+	case "gsm":
+		return newGSMDecoder()
 	case "l16":
 		return newL16Decoder(c.SampleRate), nil
 	default:

@@ -64,3 +64,27 @@ func TestG722Vectors(t *testing.T) {
 		}
 	}
 }
+
+func FuzzG722(f *testing.F) {
+	f.Add([]byte{0, 0xff, 0x80, 0x7f}, []byte{1, 2, 3, 4})
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		c, enc, dec := open(t, "G722")
+		pcm := make([]int16, c.MaxSamples())
+		out := make([]byte, c.MaxPayload())
+		for _, payload := range [][]byte{first, second, first} {
+			n, err := dec.Decode(payload, pcm)
+			if err != nil {
+				if _, err = dec.Conceal(pcm[:c.Samples(10)]); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if n != 2*len(payload) {
+				t.Fatalf("%d samples of %d bytes", n, len(payload))
+			}
+			if m, err := enc.Encode(pcm[:n], out); err != nil || m != len(payload) {
+				t.Fatalf("Encode = %d, %v, want %d", m, err, len(payload))
+			}
+		}
+	})
+}

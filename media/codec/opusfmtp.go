@@ -12,10 +12,15 @@ const (
 	opusLoss    = 10    // percent assumed until the network is known; at 5 libopus makes no FEC below 35 kbit/s
 )
 
-// Tune brings an encoder to what the peer says about its decoder in a=fmtp (RFC 7587 6.1 for Opus; other codecs have
-// nothing to tune): no more bits and bandwidth than it wants, and copies for lost packets only when it uses them. It
-// is called on the encoding goroutine. Parameters that cannot be read are left out, as RFC 8866 6.15 allows.
+// Tune brings an encoder to what the peer says about its decoder in a=fmtp (RFC 7587 6.1 for Opus, RFC 5574 4.1.1 for
+// Speex; other codecs have nothing to tune): no more bits and bandwidth than it wants, and copies for lost packets only
+// when it uses them. It is called on the encoding goroutine. Parameters that cannot be read are left out, as RFC 8866
+// 6.15 allows.
 func Tune(e Encoder, fmtp string) error {
+	if s, ok := e.(*speexEncoder); ok {
+		s.tune(fmtp)
+		return nil
+	}
 	a, ok := e.(Adaptive)
 	if !ok {
 		return nil
