@@ -16,6 +16,8 @@ type queue struct {
 	frames     []frame // ring
 	head, n    int
 	last       time.Duration // due time of the newest frame
+	rate       int           // bit/s of the bottleneck; 0: none
+	free       time.Duration // when the bottleneck has sent what waits before it
 	dropped    uint64        // lost on purpose or because the queue was full
 }
 
@@ -34,7 +36,16 @@ func (q *queue) push(now time.Duration, data []byte) {
 		q.dropped++
 		return
 	}
-	due := now + q.impairment.Delay
+	sent := now
+	if q.rate > 0 {
+		if q.free = max(q.free, now); q.free-now > Depth {
+			q.dropped++
+			return
+		}
+		q.free += time.Duration(len(data)) * 8 * time.Second / time.Duration(q.rate)
+		sent = q.free
+	}
+	due := sent + q.impairment.Delay
 	if j := q.impairment.Jitter; j > 0 {
 		due += time.Duration((q.random.Float64()*2 - 1) * float64(j))
 	}

@@ -73,6 +73,27 @@ func TestQueueLosesItsShare(t *testing.T) {
 	}
 }
 
+func TestQueueHasABottleneck(t *testing.T) {
+	q := newQueue(Impairment{}, 1)
+	q.rate = 40000
+	frame := make([]byte, 200) // 40 ms each
+	for i := range 100 {       // 80 kbit/s for two seconds
+		q.push(time.Duration(i)*20*time.Millisecond, frame)
+	}
+	// Half goes through, and what waits in the queue besides.
+	if q.dropped < 40 || q.dropped > 45 {
+		t.Errorf("dropped %d of 100, want somewhat less than half", q.dropped)
+	}
+	if queue := q.free - 2*time.Second; queue > Depth+40*time.Millisecond {
+		t.Errorf("%v wait, want %v at most", queue, Depth)
+	}
+	q.rate = 0
+	q.push(5*time.Second, frame)
+	if out := drain(q, 6*time.Second); out[len(out)-1] != 5*time.Second {
+		t.Errorf("without the bottleneck the frame left at %v", out[len(out)-1])
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	q := newQueue(Impairment{Delay: time.Second}, 1)
 	for range queueLimit + 10 {
@@ -91,14 +112,17 @@ func TestParseArgs(t *testing.T) {
 		bad   bool
 	}{
 		{"none", nil, Impairment{}, false},
-		{"all", []string{"20ms", "3ms", "0.01"}, Impairment{20 * time.Millisecond, 3 * time.Millisecond, 0.01}, false},
+		{"rates", []string{"1ms", "0s", "0", "40000", "0"}, Impairment{Delay: time.Millisecond, Down: 40000}, false},
+		{"own rates", Impairment{Up: 40000}.Args(), Impairment{Up: 40000}, false},
+		{"negative rate", []string{"1ms", "0s", "0", "-1"}, Impairment{}, true},
+		{"all", []string{"20ms", "3ms", "0.01"}, Impairment{Delay: 20 * time.Millisecond, Jitter: 3 * time.Millisecond, Loss: 0.01}, false},
 		{"own words", Impairment{Delay: 50 * time.Millisecond}.Args(), Impairment{Delay: 50 * time.Millisecond}, false},
 		{"no unit", []string{"20"}, Impairment{}, true},
 		{"negative", []string{"-1ms"}, Impairment{}, true},
 		{"too long", []string{"11s"}, Impairment{}, true},
 		{"loss above one", []string{"1ms", "0s", "2"}, Impairment{}, true},
 		{"not a number", []string{"1ms", "0s", "NaN"}, Impairment{}, true},
-		{"too many", []string{"1ms", "0s", "0", "0"}, Impairment{}, true},
+		{"too many", []string{"1ms", "0s", "0", "0", "0", "0"}, Impairment{}, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

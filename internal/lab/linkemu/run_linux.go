@@ -46,12 +46,11 @@ func Run(a, b string, impairment Impairment, changes <-chan Impairment, ready fu
 	for i := range box.queues {
 		box.queues[i] = newQueue(impairment, uint64(i)+1)
 	}
+	box.set(impairment)
 	for {
 		select {
 		case changed := <-changes:
-			for _, q := range box.queues {
-				q.impairment = changed
-			}
+			box.set(changed)
 		default:
 		}
 		if err := box.step(); err != nil {
@@ -114,6 +113,13 @@ type box struct {
 	queues [2]*queue
 	buffer []byte
 	start  time.Time
+}
+
+// set changes what is done to the frames to come.
+func (b *box) set(i Impairment) {
+	for side, rate := range [2]int{i.Down, i.Up} {
+		b.queues[side].impairment, b.queues[side].rate = i, rate
+	}
 }
 
 func (b *box) now() time.Duration { return time.Since(b.start) }
