@@ -27,6 +27,13 @@ type Local struct {
 	PTime     int        // milliseconds; 0: not said
 	PreferOwn bool       // order an answer as Formats, not as the offer
 
+	// Proto is the profile of an offer. "": that of the line as it is, RTP/AVP at first.
+	Proto string
+	// Mux offers one port for RTP and RTCP (RFC 5761 5.1.1).
+	Mux bool
+	// Fits says how well a line of an offer suits, 0: not at all. nil: RTP without encryption suits.
+	Fits func(d *Description, m *Media) int
+
 	// Extra follows the other attributes of our audio line: keys of SRTP, candidates of ICE.
 	Extra []Attribute
 }
@@ -90,16 +97,18 @@ func NewNegotiation(user string, id uint64) *Negotiation {
 func (n *Negotiation) Offer(local Local) []byte {
 	n.Rollback()
 	n.undo = &snapshot{lines: slices.Clone(n.lines), audio: n.audio}
-	line := audioLine(local, n.numbered(local.Formats), "RTP/AVP", n.mux)
+	line := audioLine(local, n.numbered(local.Formats), "RTP/AVP", n.mux || local.Mux)
 	if local.Events {
 		n.addEvents(&line, local.Formats)
 	}
-	finish(&line, local, local.Direction)
+	finish(&line, local, local.Direction, n.mux)
 	if n.audio < 0 {
 		n.audio = len(n.lines)
 		n.lines = append(n.lines, Media{Kind: "audio", Proto: "RTP/AVP"})
 	}
-	line.Proto = n.lines[n.audio].Proto
+	if line.Proto = n.lines[n.audio].Proto; local.Proto != "" {
+		line.Proto = local.Proto
+	}
 	n.lines[n.audio] = line
 	n.pending = &line
 	return n.describe(local, nil)
@@ -124,10 +133,10 @@ func (n *Negotiation) Accept(answer *Description) (Agreement, error) {
 	if ours == nil {
 		ours = n.offered
 	}
-	if ours == nil || n.audio < 0 || len(answer.Media) <= n.audio || answer.Media[n.audio].Kind != "audio" {
-		return Agreement{}, ErrMismatch
+	theirs, err := n.AnswerLine(answer)
+	if err != nil {
+		return Agreement{}, err
 	}
-	theirs := &answer.Media[n.audio]
 	n.offered, n.pending, n.undo = ours, nil, nil
 	if theirs.Port == 0 {
 		return Agreement{Refused: true, Description: answer, Line: theirs}, nil
@@ -178,7 +187,7 @@ func (n *Negotiation) Answer(local Local, offer *Description) ([]byte, Agreement
 	remoteRTCP(&a, offer, theirs)
 
 	line := audioLine(local, answerFormats(a), theirs.Proto, a.Mux)
-	finish(&line, local, dir)
+	finish(&line, local, dir, a.Mux)
 	n.lines = make([]Media, len(offer.Media))
 	for i, m := range offer.Media {
 		// RFC 3264 6: a refused line has port 0 and repeats the offer's kind, profile and formats.
@@ -190,38 +199,60 @@ func (n *Negotiation) Answer(local Local, offer *Description) ([]byte, Agreement
 	return n.describe(local, offer.Times), a, nil
 }
 
-// choose finds the audio line to take: the one of the session where there is one, else the first that fits.
-func (n *Negotiation) choose(local Local, offer *Description) (int, []Format) {
-	fits := func(i int) []Format {
-		m := &offer.Media[i]
-		if m.Kind != "audio" || m.Port == 0 || !plainRTP(m.Proto) {
-			return nil
-		}
-		formats := m.RTPFormats()
-		for _, f := range formats {
-			if slices.ContainsFunc(local.Formats, f.Same) {
-				return formats
-			}
-		}
-		return nil
+// Choose finds the audio line of an offer that Answer will take; nil: there is none, and Answer gives ErrNoCommon.
+func (n *Negotiation) Choose(local Local, offer *Description) *Media {
+	if i, _ := n.choose(local, offer); i >= 0 {
+		return &offer.Media[i]
 	}
-	if n.audio >= 0 && n.audio < len(offer.Media) {
-		if f := fits(n.audio); f != nil {
-			return n.audio, f
-		}
-	}
-	for i := range offer.Media {
-		if f := fits(i); f != nil {
-			return i, f
-		}
-	}
-	return -1, nil
+	return nil
 }
 
-// plainRTP reports whether we do that profile: RTP/AVP, and AVPF whose feedback messages are optional
-// (RFC 4585 3.5). Secured profiles are refused until SRTP comes.
-func plainRTP(proto string) bool {
-	return strings.EqualFold(proto, "RTP/AVP") || strings.EqualFold(proto, "RTP/AVPF")
+// choose finds the audio line to take: the one of the session where there is one, else the first of those that
+// suit best.
+func (n *Negotiation) choose(local Local, offer *Description) (int, []Format) {
+	best, index := 0, -1
+	var formats []Format
+	for i := range offer.Media {
+		f, rank := suits(local, offer, &offer.Media[i])
+		if f == nil || rank <= best && i != n.audio {
+			continue
+		}
+		best, index, formats = rank, i, f
+		if i == n.audio {
+			break
+		}
+	}
+	return index, formats
+}
+
+// suits gives the formats of a line that we can take, and how well it suits.
+func suits(local Local, offer *Description, m *Media) ([]Format, int) {
+	if m.Kind != "audio" || m.Port == 0 {
+		return nil, 0
+	}
+	rank := 0
+	switch {
+	case local.Fits != nil:
+		rank = local.Fits(offer, m)
+	case m.Profile() == PlainRTP:
+		rank = 1
+	}
+	formats := m.RTPFormats()
+	for _, f := range formats {
+		if rank > 0 && slices.ContainsFunc(local.Formats, f.Same) {
+			return formats, rank
+		}
+	}
+	return nil, 0
+}
+
+// AnswerLine finds our audio line in the answer to the outstanding offer. It fails with ErrMismatch as Accept does.
+func (n *Negotiation) AnswerLine(answer *Description) (*Media, error) {
+	if n.pending == nil && n.offered == nil ||
+		n.audio < 0 || len(answer.Media) <= n.audio || answer.Media[n.audio].Kind != "audio" {
+		return nil, ErrMismatch
+	}
+	return &answer.Media[n.audio], nil
 }
 
 // agree matches the peer's formats with what we want. ours are the formats with the numbers we receive on.
@@ -405,9 +436,10 @@ func addFormats(line *Media, formats []Format) {
 	}
 }
 
-// finish adds what follows the formats.
-func finish(line *Media, local Local, dir Direction) {
-	if _, mux := line.Attribute("rtcp-mux"); local.RTCPPort != 0 && local.RTCPPort != local.Port+1 && !mux {
+// finish adds what follows the formats. mux says that RTCP has no port of its own any more; as long as that is but
+// offered, the peer must know the port (RFC 5761 5.1.1).
+func finish(line *Media, local Local, dir Direction, mux bool) {
+	if local.RTCPPort != 0 && local.RTCPPort != local.Port+1 && !mux {
 		line.Attributes = append(line.Attributes, Attribute{"rtcp", strconv.Itoa(local.RTCPPort)})
 	}
 	if local.PTime > 0 {

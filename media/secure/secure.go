@@ -58,13 +58,13 @@ type Suite uint8
 
 // The suites. The zero value is none.
 const (
-	NoSuite        Suite = iota
-	AES128GCM            // RFC 7714
-	AES256GCM            // RFC 7714
-	AES128HMAC80         // RFC 4568 6.2.1; every implementation has it (RFC 4568 6.2, RFC 8643 3)
-	AES256HMAC80         // RFC 6188
-	AES128HMAC32         // RFC 4568 6.2.2; its short tag is taken when the peer wants it, never offered
-	suites         = iota
+	NoSuite      Suite = iota
+	AES128GCM          // RFC 7714
+	AES256GCM          // RFC 7714
+	AES128HMAC80       // RFC 4568 6.2.1; every implementation has it (RFC 4568 6.2, RFC 8643 3)
+	AES256HMAC80       // RFC 6188
+	AES128HMAC32       // RFC 4568 6.2.2; its short tag is taken when the peer wants it, never offered
+	suites       = iota
 )
 
 type suite struct {
