@@ -42,3 +42,15 @@ func randomInt(n int) int {
 	}
 	return int(v.Int64())
 }
+
+// SetTap lets a listener have every frame that is sent, as it is after muting, and every frame that is played; nil:
+// nobody. They are called on the goroutines of the devices, in conferences of the mixer, and must not block; the frame
+// is valid only during the call. When SetTap returns, the listeners before are not called any more.
+func (s *Session) SetTap(sent, heard func(frame []int16)) {
+	s.tx.mu.Lock()
+	s.tx.tap = sent
+	s.tx.mu.Unlock()
+	s.rx.mu.Lock()
+	s.rx.tap = heard
+	s.rx.mu.Unlock()
+}

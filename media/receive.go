@@ -50,6 +50,8 @@ type receiver struct {
 	octets  uint64
 	garbage uint64
 	loss    lossWindow
+
+	tap func(frame []int16) // gets what is played; nil: nobody
 }
 
 // received is what became of one datagram.
@@ -179,6 +181,9 @@ func (r *receiver) pull(frame []int16, now time.Duration) {
 		clear(frame)
 	}
 	r.level.put(frame)
+	if r.tap != nil {
+		r.tap(frame)
+	}
 }
 
 // lossWindow is the share of packets lost over the last ten seconds.

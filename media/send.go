@@ -73,6 +73,7 @@ type sender struct {
 	packets, octets uint64
 	stamp           time.Duration // when ts was, for sender reports
 	level           meter
+	tap             func(frame []int16) // gets what is sent; nil: nobody
 }
 
 func newSender(ssrc uint32, emit func([]byte)) *sender {
@@ -136,6 +137,9 @@ func (s *sender) push(frame []int16, now time.Duration) {
 		frame = s.scratch
 	}
 	s.level.put(frame)
+	if s.tap != nil {
+		s.tap(frame)
+	}
 	if s.now.encoder == nil {
 		return
 	}
