@@ -17,6 +17,9 @@ func (s *Session) Moved(at time.Time) {
 		moment = since
 	}
 	s.moves.moved(at, moment)
+	if s.finder != nil {
+		s.finder.moved()
+	}
 	s.tx.repeat()
 	poke(s.kick)
 }

@@ -15,6 +15,9 @@ import (
 // Offer writes an SDP offer from what the session wants now. It stays outstanding until Accept or Rollback; until
 // then, sound goes on as agreed before. It fails with ErrNoAddress when no network is up and none was before.
 func (s *Session) Offer(context.Context) ([]byte, error) {
+	if s.finder != nil {
+		s.finder.prepare(nil)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	local, err := s.local()
@@ -36,6 +39,9 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 	d, err := sdp.Parse(offer)
 	if err != nil {
 		return nil, fmt.Errorf("media offer: %w", err)
+	}
+	if s.finder != nil {
+		s.finder.prepare(d)
 	}
 	s.mu.Lock()
 	answer, err := s.answer(d)

@@ -22,14 +22,21 @@ var errNowhere = errors.New("no remote address")
 // data is only valid during the call.
 type stunHandler func(data []byte, from netip.AddrPort, rtcp bool)
 
-// pathfinder looks for better paths than the addresses of the SDP. Its methods are called with s.mu held: they must not
-// call the session, except usePath and takeSTUN.
+// pathfinder looks for better paths than the addresses of the SDP. Its methods are called with s.mu held, except prepare
+// and wait: they must not call the session, except usePath and takeSTUN.
 type pathfinder interface {
+	// prepare gets ready for describe. It may wait, for servers.
+	prepare(offer *sdp.Description)
 	// describe completes what we are about to write: an answer to offer, or an offer when that is nil. It may change
 	// the address and ports, and append to Extra.
 	describe(local *sdp.Local, offer *sdp.Description)
 	// agreed takes note of an agreement. byPeer says that the peer made the offer.
 	agreed(a sdp.Agreement, byPeer bool)
+
+	kind() string // of the path in use: "direct", "nat" or "relay"; empty: that of the SDP
+	moved()       // this host has other addresses
+	close()       // ends the search, without waiting; wait does that
+	wait()
 }
 
 // plainPath writes by the session's sockets to the addresses of the SDP, or to those learnt from packets.

@@ -45,6 +45,9 @@ func (s *Session) Run(ctx context.Context) error {
 	s.Close()
 	s.closeSockets()
 	readers.Wait()
+	if s.finder != nil {
+		s.finder.wait()
+	}
 	return nil
 }
 

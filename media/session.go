@@ -29,6 +29,7 @@ import (
 	"github.com/peregrine-softphone/peregrine/media/codec"
 	"github.com/peregrine-softphone/peregrine/media/device"
 	"github.com/peregrine-softphone/peregrine/media/dtmf"
+	"github.com/peregrine-softphone/peregrine/media/ice"
 	"github.com/peregrine-softphone/peregrine/media/jitter"
 	"github.com/peregrine-softphone/peregrine/media/sdp"
 )
@@ -62,6 +63,9 @@ type Config struct {
 	Recorder Recorder      // nil: silence is sent
 	Player   Player        // nil: what comes in is decoded for the statistics only
 	CNAME    string        // RTCP canonical name (RFC 3550 6.5.1), "user@host"; empty: a random one
+
+	// ICE looks for the best path to the peer (RFC 8445). nil: media goes to the addresses of the SDP
+	ICE *ice.Config
 
 	// OnDTMF is told every digit the peer sends by RFC 4733 (0-9, *, #, A-D). It must not block. nil: ignored
 	OnDTMF func(digit rune)
@@ -166,6 +170,12 @@ func New(cfg Config) (*Session, error) {
 	s.usePath(nil)
 	s.tx = newSender(randomUint32(), s.write)
 	s.rx.buffer = jitter.New(jitter.Config{})
+	if cfg.ICE != nil {
+		if err := s.findPaths(*cfg.ICE); err != nil {
+			s.closeSockets()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -273,6 +283,9 @@ func (s *Session) Close() {
 }
 
 func (s *Session) closeSockets() {
+	if s.finder != nil {
+		s.finder.close()
+	}
 	if err := errors.Join(s.rtp.conn.Close(), s.rtcp.conn.Close()); err != nil && !isClosed(err) {
 		s.log.Debug("cannot close media sockets", "error", err)
 	}

@@ -3,6 +3,7 @@ package media
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/media/jitter"
@@ -44,6 +45,7 @@ type Stats struct {
 	Remote    netip.AddrPort // where our RTP goes
 	Local     netip.Addr     // what our SDP says
 	Symmetric bool           // Remote was learnt from packets, not from SDP
+	Path      string         // by ICE: "direct", "nat" or "relay"; empty: to the address of the SDP
 
 	RecorderProblem string // last failure of the Recorder while it fails; empty: fine
 	PlayerProblem   string
@@ -63,6 +65,9 @@ type HandOff struct {
 // Stats returns the state of the session now.
 func (s *Session) Stats() Stats {
 	st := Stats{SendErrors: s.sendErrors.Load(), Remote: s.remoteAddr(), HandOffs: s.moves.snapshot()}
+	if s.finder != nil {
+		st.Path = s.finder.kind()
+	}
 	s.sentStats(&st)
 	buffer := s.receivedStats(&st)
 	s.rep.mu.Lock()
@@ -75,7 +80,9 @@ func (s *Session) Stats() Stats {
 	st.Local = s.localAddr
 	st.RecorderProblem, st.PlayerProblem = s.recorder.Problem(), s.player.Problem()
 	for _, c := range s.agreement.Codecs {
-		st.Codecs = append(st.Codecs, c.Name)
+		if !slices.Contains(st.Codecs, c.Name) { // Speex has two rates
+			st.Codecs = append(st.Codecs, c.Name)
+		}
 	}
 	st.DTMF = len(s.agreement.Events) > 0
 	s.mu.Unlock()
