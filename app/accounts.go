@@ -46,6 +46,7 @@ type account struct {
 	begun   bool           // startAccount has been called
 	sip     *sip.Account   // nil until started
 	problem *UserError     // why it could not be started; nil: fine
+	turn    string         // password of its TURN server, read when it starts
 	leave   context.CancelFunc
 }
 
@@ -87,6 +88,11 @@ func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
 	}
 	if a.entry.Kind == AccountSIP && spec.Password != "" {
 		if err = e.secrets.put(ctx, a.entry.PasswordStore, a.id(), spec.Password); err != nil {
+			return err
+		}
+	}
+	if spec.TURNPassword != "" {
+		if err = e.secrets.put(ctx, a.entry.PasswordStore, turnSecret(a.id()), spec.TURNPassword); err != nil {
 			return err
 		}
 	}
@@ -157,6 +163,12 @@ func (e *Engine) RemoveAccount(ctx context.Context, address string) error {
 	if a.entry.Kind == AccountSIP {
 		if err := e.secrets.remove(ctx, a.entry.PasswordStore, a.id()); err != nil && !errors.Is(err, errNoSecret) {
 			e.log.WarnContext(ctx, "password not removed", "account", a.id(), "err", err)
+		}
+	}
+	if a.entry.TURN != "" {
+		err := e.secrets.remove(ctx, a.entry.PasswordStore, turnSecret(a.id()))
+		if err != nil && !errors.Is(err, errNoSecret) {
+			e.log.WarnContext(ctx, "password of the turn server not removed", "account", a.id(), "err", err)
 		}
 	}
 	e.watchBuddies()
@@ -293,6 +305,7 @@ func (e *Engine) completeConfig(ctx context.Context, a *account, cfg *sip.Accoun
 		a.proxy = proxy
 		e.mu.Unlock()
 	}
+	e.loadTURNPassword(ctx, a)
 	switch a.entry.Kind {
 	case AccountSIP:
 		password, err := e.secrets.get(ctx, a.entry.PasswordStore, a.id())

@@ -216,6 +216,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	st := e.conferLocked(c, c.media.Stats())
 	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
+	c.rec.Path = st.Path
 	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
 		c.heardAt = time.Now()
 	}

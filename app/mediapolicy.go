@@ -40,5 +40,5 @@ func (p MediaPolicy) check() error {
 	if !slices.Contains([]KeyExchange{"", KeysAuto, KeysSDES, KeysDTLS}, p.Keys) {
 		return userErrorf("Keys can be exchanged by auto, sdes or dtls, not %q.", string(p.Keys))
 	}
-	return nil
+	return p.checkServers()
 }

@@ -42,7 +42,7 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) {
 	return media.New(media.Config{
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
-		Codecs:   codecOrder(e.codecsOf(c)),
+		Codecs: codecOrder(e.codecsOf(c)), ICE: e.iceOf(c, toward),
 		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
 		OnChange: func() {
 			e.mu.Lock()
