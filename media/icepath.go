@@ -52,11 +52,11 @@ func (s *Session) findPaths(cfg ice.Config) error {
 	}
 	p.agent = agent
 	s.finder = p
-	s.takeSTUN(func(data []byte, from netip.AddrPort, rtcp bool) { agent.Handle(component(rtcp), data, from) })
+	s.takeSTUN(func(data []byte, from netip.AddrPort, rtcp bool) { agent.Handle(componentOf(rtcp), data, from) })
 	return nil
 }
 
-func component(rtcp bool) int {
+func componentOf(rtcp bool) int {
 	if rtcp {
 		return 2
 	}
@@ -163,7 +163,7 @@ func (p *icePath) changed() {
 		}
 		return
 	}
-	rtcp := p.agent.Path(component(!p.mux.Load()))
+	rtcp := p.agent.Path(componentOf(!p.mux.Load()))
 	s.rx.settle(to.Remote)
 	s.setRemote(to.Remote)
 	s.rep.mu.Lock()
@@ -186,7 +186,7 @@ func (r *receiver) settle(to netip.AddrPort) {
 
 // write sends by the selected pair.
 func (p *icePath) write(packet []byte, rtcp bool) error {
-	err := p.agent.Write(component(rtcp && !p.mux.Load()), packet)
+	err := p.agent.Write(componentOf(rtcp && !p.mux.Load()), packet)
 	if errors.Is(err, ice.ErrNoPath) {
 		return errNowhere
 	}
