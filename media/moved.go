@@ -20,6 +20,9 @@ func (s *Session) Moved(at time.Time) {
 	if s.finder != nil {
 		s.finder.moved()
 	}
+	s.adapting.mu.Lock()
+	s.adapting.moved = true
+	s.adapting.mu.Unlock()
 	s.tx.repeat()
 	poke(s.kick)
 }

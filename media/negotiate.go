@@ -120,7 +120,7 @@ func (s *Session) local() (sdp.Local, error) {
 	}
 	return sdp.Local{
 		Addr: s.localAddr, Port: s.rtp.port(), RTCPPort: s.rtcp.port(),
-		Formats: formats(s.order), Events: true,
+		Formats: formats(s.limited(s.order)), Events: true,
 		Direction: sdp.NewDirection(true, !s.hold),
 		PTime:     packetMS, PreferOwn: s.chosen,
 	}, nil

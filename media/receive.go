@@ -115,7 +115,7 @@ func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) rec
 		r.octets += uint64(len(p.Payload))
 		if t.kind != payloadEvent {
 			// The timestamp of an event stands still while it lasts: no measure of jitter (RFC 4733 2.5.1.2).
-			r.source.put(p.SSRC, p.SequenceNumber, p.Timestamp, t.clock, now)
+			r.source.put(p.SSRC, p.SequenceNumber, p.Timestamp, p.Marker, t.clock, now)
 		} else {
 			r.source.count(p.SSRC, p.SequenceNumber)
 		}

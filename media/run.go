@@ -34,6 +34,7 @@ func (s *Session) Run(ctx context.Context) error {
 	workers.Go(func() { s.runReports(ctx) })
 	workers.Go(func() { s.runKicks(ctx) })
 	workers.Go(func() { s.runPacer(ctx) })
+	workers.Go(func() { s.runAdaptation(ctx) })
 	workers.Go(func() { s.runDevice(ctx, s.recorder.Keep) })
 	workers.Go(func() { s.runDevice(ctx, s.player.Keep) })
 	select {

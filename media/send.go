@@ -24,6 +24,8 @@ const (
 	digitPause  = 60 * time.Millisecond
 
 	maxDigits = 64 // waiting to be sent
+
+	maxQuiet = 2 // bytes: a packet of a pause that need not be sent (codec.Encoder)
 )
 
 // outgoing says how to send: the part of an agreement that the sender needs.
@@ -53,6 +55,8 @@ type sender struct {
 
 	now     outgoing
 	next    *outgoing // takes over at the next packet boundary
+	tuning  tuning    // what the network needs
+	frame   int       // samples of a packet in force
 	muted   bool
 	pcm     []int16 // collected for the next packet, at the codec's rate
 	scratch []int16 // of one device frame when muted
@@ -151,9 +155,10 @@ func (s *sender) push(frame []int16, now time.Duration) {
 		_, n := s.now.down.Process(frame, s.pcm[at:cap(s.pcm)])
 		s.pcm = s.pcm[:at+n]
 	}
-	for len(s.pcm) >= s.now.packet {
-		s.send(s.pcm[:s.now.packet], now)
-		s.pcm = s.pcm[:copy(s.pcm, s.pcm[s.now.packet:])]
+	for len(s.pcm) >= s.frame {
+		n := s.frame
+		s.send(s.pcm[:n], now)
+		s.pcm = s.pcm[:copy(s.pcm, s.pcm[n:])]
 	}
 }
 
@@ -167,6 +172,7 @@ func (s *sender) adopt() {
 		_ = codec.Tune(s.next.encoder, s.next.fmtp)
 	}
 	s.now, s.next = *s.next, nil
+	s.retune()
 	s.pcm = s.pcm[:0]
 	if n := rtpHeader + s.now.codec.MaxPayload(); cap(s.packet) < n {
 		s.packet = make([]byte, 0, n)
@@ -191,8 +197,9 @@ func (s *sender) send(pcm []int16, now time.Duration) {
 	}
 	buf := s.packet[:cap(s.packet)]
 	n, err := s.now.encoder.Encode(pcm, buf[rtpHeader:])
-	if err != nil || n == 0 {
-		return // the codec has nothing to say; the timestamp shows the pause
+	if err != nil || n == 0 || n <= maxQuiet && s.tuning.dtx {
+		s.marker = s.marker || n <= maxQuiet // RFC 7587 4.1: the marker bit is for the first packet after the pause
+		return                               // the codec has nothing to say; the timestamp shows the pause
 	}
 	s.write(buf[:rtpHeader+n], s.now.payload, s.ts, s.marker)
 	s.marker = false

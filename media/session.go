@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peregrine-softphone/peregrine/media/adapt"
 	"github.com/peregrine-softphone/peregrine/media/codec"
 	"github.com/peregrine-softphone/peregrine/media/device"
 	"github.com/peregrine-softphone/peregrine/media/dtmf"
@@ -69,6 +70,11 @@ type Config struct {
 
 	// OnDTMF is told every digit the peer sends by RFC 4733 (0-9, *, #, A-D). It must not block. nil: ignored
 	OnDTMF func(digit rune)
+
+	// Adapt fits bitrate, protection and packet time to the network. OnWish is told when that is not enough and
+	// another codec should be agreed on; it must not block, and WishDone is owed. nil: nobody can do that
+	Adapt  bool
+	OnWish func(adapt.Wish)
 
 	// OnChange is told that something a user sees at once has changed: codec, hold, device trouble. It is called
 	// without any lock held, must not block, and reads what it wants to know from Stats. nil: ignored
@@ -130,6 +136,8 @@ type Session struct {
 	rx    receiver
 	rep   reports
 	moves handOffs
+
+	adapting adapting
 }
 
 // New makes a session and binds its sockets. Without Run they stay open until Close.
@@ -167,6 +175,8 @@ func New(cfg Config) (*Session, error) {
 	s.player = device.New(device.Config[Player]{
 		Logger: log, Role: "player", Device: cfg.Player, Run: s.playback, OnChange: s.changed,
 	})
+	s.adapting.on = cfg.Adapt
+	s.rep.hurry = make(chan struct{}, 1)
 	s.usePath(nil)
 	s.tx = newSender(randomUint32(), s.write)
 	s.rx.buffer = jitter.New(jitter.Config{})

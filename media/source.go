@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/peregrine-softphone/peregrine/media/quality"
+)
 
 // source keeps the figures of RFC 3550 A.1, A.3 and A.8 about one received synchronisation source.
 type source struct {
@@ -21,7 +25,15 @@ type source struct {
 	lastSR     uint32 // middle 32 bits of the NTP time of the last sender report
 	lastSRTime time.Duration
 	haveSR     bool
+
+	bursts quality.Bursts
+	least  float64 // seconds: the smallest transit since takeLeast
+	some   bool    // there was one
+	jumped bool    // the peer's timestamps did, at a marker bit
 }
+
+// jump is a change of the transit that a talk spurt may begin with: its peer's timestamps stood still in the pause.
+const jump = 100 * time.Millisecond
 
 // count takes the sequence number of a packet that the jitter buffer accepted.
 func (s *source) count(ssrc uint32, seq uint16) {
@@ -39,10 +51,11 @@ func (s *source) count(ssrc uint32, seq uint16) {
 		s.highest += uint32(delta)
 	}
 	s.received++
+	s.bursts.Put(seq)
 }
 
 // put counts a packet whose timestamp tells the time it was made.
-func (s *source) put(ssrc uint32, seq uint16, ts uint32, clock int, now time.Duration) {
+func (s *source) put(ssrc uint32, seq uint16, ts uint32, marker bool, clock int, now time.Duration) {
 	s.count(ssrc, seq)
 	// RFC 3550 A.8.
 	transit := now.Seconds()*float64(clock) - float64(ts)
@@ -54,12 +67,26 @@ func (s *source) put(ssrc uint32, seq uint16, ts uint32, clock int, now time.Dur
 				d = -d
 			}
 			s.jitter += (d - s.jitter) / 16
+			if marker && d > jump.Seconds()*float64(clock) {
+				s.jumped, s.some = true, false
+			}
 		}
 	}
 	if s.clock != clock {
 		s.jitter = s.jitter * float64(clock) / float64(max(s.clock, 1))
 	}
 	s.transit, s.arrived, s.clock = transit, true, clock
+	if seconds := transit / float64(clock); !s.some || seconds < s.least {
+		s.least, s.some = seconds, true
+	}
+}
+
+// takeLeast returns the smallest transit since the last call, on a clock with an unknown origin; known is false when
+// there was none. anew says that the origin may be another one than before.
+func (s *source) takeLeast() (least time.Duration, known, anew bool) {
+	least, known, anew = time.Duration(s.least*float64(time.Second)), s.some, s.jumped
+	s.some, s.jumped = false, false
+	return least, known, anew
 }
 
 func (s *source) expected() uint64 {

@@ -13,7 +13,7 @@ func TestSource(t *testing.T) {
 		if n%10 == 3 {
 			continue // lost
 		}
-		s.put(5, seq+n, ts+uint32(n)*160, 8000, time.Duration(n)*20*time.Millisecond)
+		s.put(5, seq+n, ts+uint32(n)*160, false, 8000, time.Duration(n)*20*time.Millisecond)
 	}
 	if s.expected() != 200 || s.lost() != 20 || s.received != 180 {
 		t.Errorf("expected %d, lost %d, received %d", s.expected(), s.lost(), s.received)
@@ -32,32 +32,14 @@ func TestSource(t *testing.T) {
 	}
 	// Every other packet 10 ms late: |D| is 80 ticks each time.
 	for n := uint16(200); n < 600; n++ {
-		s.put(5, seq+n, ts+uint32(n)*160, 8000, time.Duration(n)*20*time.Millisecond+time.Duration(n%2)*10*time.Millisecond)
+		s.put(5, seq+n, ts+uint32(n)*160, false, 8000, time.Duration(n)*20*time.Millisecond+time.Duration(n%2)*10*time.Millisecond)
 	}
 	if math.Abs(s.jitter-80) > 2 || s.jitterTime() < 9*time.Millisecond || s.jitterTime() > 11*time.Millisecond {
 		t.Errorf("jitter %g ticks, %v", s.jitter, s.jitterTime())
 	}
-	s.put(6, 1, 1, 8000, time.Minute)
+	s.put(6, 1, 1, false, 8000, time.Minute)
 	if s.expected() != 1 || s.received != 1 {
 		t.Errorf("another source: expected %d", s.expected())
-	}
-}
-
-func TestMOS(t *testing.T) {
-	// The figures of the formula's source: no impairment is 4.41, and MOS falls with loss and delay.
-	if got := mos("PCMU", 0, 0); math.Abs(got-4.41) > 0.01 {
-		t.Errorf("best %g", got)
-	}
-	last := 5.0
-	for _, loss := range []float64{0, 1, 2, 5, 10, 20, 50, 100} {
-		got := mos("PCMU", loss, 100*time.Millisecond)
-		if got >= last || got < 1 {
-			t.Errorf("loss %g: %g after %g", loss, got, last)
-		}
-		last = got
-	}
-	if a, b := mos("PCMU", 0, 150*time.Millisecond), mos("PCMU", 0, 400*time.Millisecond); a-b < 0.5 {
-		t.Errorf("delay: %g and %g", a, b)
 	}
 }
 

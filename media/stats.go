@@ -1,12 +1,13 @@
 package media
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/peregrine-softphone/peregrine/media/adapt"
 	"github.com/peregrine-softphone/peregrine/media/jitter"
+	"github.com/peregrine-softphone/peregrine/media/quality"
 )
 
 // Stats is the state of a session at one moment.
@@ -28,7 +29,10 @@ type Stats struct {
 	RTT               time.Duration // from RTCP; 0: not known yet
 	Delay             time.Duration // by which the jitter buffer now holds sound back
 	TargetDelay       time.Duration // by which it wants to
-	MOS               float64       // estimated listening quality, 1 to 4.5; 0: not known yet
+	MOS               float64       // estimated quality of conversation, 1 to 4.5; 0: not known yet
+	RemoteMOS         float64       // listening quality that the peer reports (RFC 3611), 1 to 5; 0: not said
+	Bitrate           int           // bit/s of sound we send, without headers, over the last second
+	Adaptation        adapt.Situation
 
 	LevelIn  float64 // what we send: 0 (-60 dBFS and below) to 1 (full scale), linear in dB
 	LevelOut float64 // what we hear
@@ -72,6 +76,9 @@ func (s *Session) Stats() Stats {
 	buffer := s.receivedStats(&st)
 	s.rep.mu.Lock()
 	st.RTT, st.RemoteLossPercent = s.rep.rtt, s.rep.remoteLoss
+	if s.rep.heardX && s.rep.heard.ListeningMOS > 0 {
+		st.RemoteMOS = s.rep.heard.ListeningMOS
+	}
 	st.Garbage += s.rep.garbage
 	s.rep.mu.Unlock()
 	s.mu.Lock()
@@ -91,10 +98,13 @@ func (s *Session) Stats() Stats {
 		if name == "" {
 			name = st.Codec
 		}
-		// One way: the network's half, the jitter buffer, and a packet and the two devices at both ends.
-		oneWay := st.RTT/2 + st.Delay + packetMS*time.Millisecond + 2*deviceDelay
-		st.MOS = mos(name, st.LossPercent, oneWay)
+		s.rx.mu.Lock()
+		st.MOS = quality.MOS(s.rx.path(buffer, name, st.RTT).R())
+		s.rx.mu.Unlock()
 	}
+	s.adapting.mu.Lock()
+	st.Bitrate, st.Adaptation = s.adapting.bitrate, s.adapting.situation
+	s.adapting.mu.Unlock()
 	return st
 }
 
@@ -136,25 +146,4 @@ func (s *Session) observe(now time.Duration) {
 		b := s.rx.buffer.Stats()
 		s.rx.loss.tick(b.Received+b.Lost, b.Lost, now)
 	}
-}
-
-// mos estimates the listening quality by the E-model (ITU-T G.107), reduced to delay and loss as by Cole and
-// Rosenbluth (Voice over IP Performance Monitoring, 2001): R = 93.2 - Id - Ie,eff.
-func mos(codec string, lossPercent float64, oneWay time.Duration) float64 {
-	// G.113 appendix I: equipment impairment, and robustness to random loss with concealment. Opus is not in it; at
-	// our bit rates it is no worse than G.711, and its robustness is that found with in-band FEC.
-	ie, bpl := 0.0, 25.1
-	if codec == "GSM" {
-		ie, bpl = 20, 43
-	}
-	d := oneWay.Seconds() * 1000
-	id := 0.024 * d
-	if d > 177.3 {
-		id += 0.11 * (d - 177.3)
-	}
-	// G.107 7-29 with random loss (BurstR = 1).
-	impairment := ie + (95-ie)*lossPercent/(lossPercent+bpl)
-	r := math.Min(math.Max(93.2-id-impairment, 0), 100)
-	// G.107 B-4.
-	return math.Max(1+0.035*r+r*(r-60)*(100-r)*7e-6, 1)
 }

@@ -22,8 +22,8 @@ type opusEncoder struct{ enc *opus.Encoder }
 type opusDecoder struct{ dec *opus.Decoder }
 
 var (
-	_ Adaptive = (*opusEncoder)(nil)
-	_ Decoder  = (*opusDecoder)(nil)
+	_ Steady  = (*opusEncoder)(nil)
+	_ Decoder = (*opusDecoder)(nil)
 )
 
 func opusCodec() (Codec, bool) {
@@ -88,6 +88,9 @@ func (e *opusEncoder) SetFEC(lossPercent int) error {
 
 // SetDTX implements Adaptive.
 func (e *opusEncoder) SetDTX(on bool) error { return e.enc.SetDTX(on) }
+
+// SetConstant makes every packet as large as the bitrate says, also in pauses.
+func (e *opusEncoder) SetConstant(on bool) error { return e.enc.SetVBR(!on) }
 
 // SetBandwidth implements Adaptive.
 func (e *opusEncoder) SetBandwidth(sampleRate int) error {

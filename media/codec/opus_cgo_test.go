@@ -199,3 +199,16 @@ func TestOpusTune(t *testing.T) {
 		})
 	}
 }
+
+func TestOpusConstant(t *testing.T) {
+	_, enc, _ := open(t, "opus")
+	if err := errors.Join(enc.(Steady).SetConstant(true), enc.(Steady).SetBitrate(64000)); err != nil {
+		t.Fatal(err)
+	}
+	pcm, out := make([]int16, 960), make([]byte, 1500)
+	for range 50 { // silence
+		if n, err := enc.Encode(pcm, out); err != nil || n != 160 {
+			t.Fatalf("%d bytes in 20 ms at 64 kbit/s, %v", n, err)
+		}
+	}
+}

@@ -6,10 +6,15 @@ import (
 	"strings"
 )
 
+// UsualBitrate is what an Adaptive encoder sends on a good network, in bit/s: fullband speech with FEC; RFC 7587 3.1.1
+// calls 28 to 40 kbit/s its sweet spot.
+const UsualBitrate = 32000
+
 const (
 	opusRate    = 48000
-	opusBitrate = 32000 // fullband speech with FEC; RFC 7587 3.1.1 calls 28 to 40 kbit/s its sweet spot
-	opusLoss    = 10    // percent assumed until the network is known; at 5 libopus makes no FEC below 35 kbit/s
+	opusBitrate = UsualBitrate
+	opusMost    = 510000 // bit/s
+	opusLoss    = 10     // percent assumed until the network is known; at 5 libopus makes no FEC below 35 kbit/s
 )
 
 // Tune brings an encoder to what the peer says about its decoder in a=fmtp (RFC 7587 6.1 for Opus, RFC 5574 4.1.1 for
@@ -29,15 +34,37 @@ func Tune(e Encoder, fmtp string) error {
 	return errors.Join(a.SetBitrate(p.bitrate), a.SetBandwidth(p.playbackRate), a.SetFEC(p.loss))
 }
 
+// Steady is an Adaptive encoder that can also send at a constant rate.
+type Steady interface {
+	Adaptive
+	// SetConstant makes every packet as large as the bitrate says, also in pauses.
+	SetConstant(on bool) error
+}
+
+// Limits are what a peer says about its decoder of an adaptive codec in a=fmtp (RFC 7587 6.1).
+type Limits struct {
+	Bitrate int  // bit/s on average at the most
+	FEC     bool // it uses copies of lost packets
+	DTX     bool // it would like nothing to be sent in pauses
+}
+
+// ReadLimits reads the a=fmtp of an Opus decoder. What cannot be read counts as not said.
+func ReadLimits(fmtp string) Limits {
+	p := parseOpusFmtp(fmtp)
+	return Limits{Bitrate: p.most, FEC: p.loss > 0, DTX: p.dtx}
+}
+
 // opusParams is what an encoder takes from a=fmtp.
 type opusParams struct {
 	bitrate      int // bits per second
 	playbackRate int // Hz
 	loss         int // percent to protect against
+	most         int // bits per second, what the peer allows
+	dtx          bool
 }
 
 func parseOpusFmtp(fmtp string) opusParams {
-	p := opusParams{bitrate: opusBitrate, playbackRate: opusRate} // RFC 7587 6.1: useinbandfec is 0 unless said
+	p := opusParams{bitrate: opusBitrate, playbackRate: opusRate, most: opusMost} // RFC 7587 6.1: useinbandfec is 0 unless said
 	for param := range strings.SplitSeq(fmtp, ";") {
 		name, value, _ := strings.Cut(param, "=")
 		n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)
@@ -48,7 +75,7 @@ func parseOpusFmtp(fmtp string) opusParams {
 		case "maxaveragebitrate":
 			// RFC 7587 6.1: 6000 to 510000; a smaller one cannot be meant.
 			if n >= 6000 {
-				p.bitrate = min(p.bitrate, int(n))
+				p.bitrate, p.most = min(p.bitrate, int(n)), min(p.most, int(n))
 			}
 		case "maxplaybackrate":
 			if n >= 8000 {
@@ -58,6 +85,8 @@ func parseOpusFmtp(fmtp string) opusParams {
 			if n == 1 {
 				p.loss = opusLoss
 			}
+		case "usedtx":
+			p.dtx = n == 1
 		}
 	}
 	return p
