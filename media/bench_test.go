@@ -22,7 +22,7 @@ func loop(t testing.TB, name string) (step func()) {
 	from := netip.MustParseAddrPort("192.0.2.1:4000")
 	rx.describe(from, true, false)
 	now := time.Duration(0)
-	tx := newSender(7, func(packet []byte) { rx.take(packet, from, now) })
+	tx := newSender(7, func(packet []byte) { rx.take(packet, from, unproven, now) })
 	out, err := newOutgoing(c, c.PayloadType, 20)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func FuzzReceive(f *testing.F) {
 				data[1] ^= byte(step >> 12)
 				binary.BigEndian.PutUint16(data[2:], binary.BigEndian.Uint16(data[2:])+step&3)
 			}
-			rx.take(data, from, now)
+			rx.take(data, from, unproven, now)
 			rx.pull(frame, now)
 			rx.pull(frame, now+10*time.Millisecond)
 		}
@@ -104,7 +104,7 @@ func FuzzReport(f *testing.F) {
 		s := &Session{tx: newSender(7, func([]byte) {})}
 		s.rx.describe(peer, true, false)
 		s.rx.source = source{ssrc: 7, started: true}
-		s.takeReport(data, peer.Addr(), time.Second)
+		s.takeReport(data, peer.Addr(), unproven, time.Second)
 		if s.rep.rtt < 0 || s.rep.remoteLoss < 0 || s.rep.remoteLoss > 100 {
 			t.Errorf("rtt %v, loss %g", s.rep.rtt, s.rep.remoteLoss)
 		}

@@ -17,7 +17,8 @@ const (
 // come from (comedia, RFC 4145 by analogy; symmetric RTP, RFC 4961). Without SRTP nobody can tell a forged packet
 // from a peer that moved, so learning is confined to the start of a stream: until packets in sequence came either from
 // the address of the SDP, which ends it, or from one other address while none came from that of the SDP. A new
-// description by the peer takes its address first and begins anew. It is not safe for concurrent use.
+// description by the peer takes its address first and begins anew. With SRTP see authentic. It is not safe for concurrent
+// use.
 type latch struct {
 	sdp    netip.AddrPort
 	remote netip.AddrPort // where to send; not valid: nowhere
@@ -27,6 +28,8 @@ type latch struct {
 
 	candidate run
 	described run // packets from the address of the SDP
+
+	newest run // of authentic packets: the stream and its highest sequence number
 }
 
 // run counts packets in sequence of one stream.
@@ -54,7 +57,7 @@ func (l *latch) describe(addr netip.AddrPort, byPeer bool) {
 		return // hold by c=0.0.0.0: nothing is sent, and the address will be wanted again
 	}
 	if addr != l.sdp {
-		*l = latch{sdp: addr, remote: addr, open: true}
+		*l = latch{sdp: addr, remote: addr, open: true, newest: l.newest}
 		return
 	}
 	if byPeer {
@@ -91,6 +94,33 @@ func (l *latch) packet(from netip.AddrPort, ssrc uint32, seq uint16, now time.Du
 		return false
 	}
 	l.open = false
+	return l.move(from)
+}
+
+// authenticPackets from one address, each newer than all before, move our sending there: the first could be a copy that
+// overtook the original, the others in a row cannot unless all of the stream goes by there.
+const authenticPackets = 3
+
+// authentic is packet for SRTP, which tells forged and replayed packets from the peer's: its address is followed at any
+// time, to a packet newer than all before and two more in a row.
+func (l *latch) authentic(from netip.AddrPort, ssrc uint32, seq uint16) bool {
+	n := &l.newest
+	if n.count > 0 && n.ssrc == ssrc && int16(seq-n.seq) <= 0 { //nolint:gosec // modulo 2^16 is meant.
+		return false
+	}
+	*n = run{from: from, ssrc: ssrc, seq: seq, count: 1}
+	addr := from.Addr()
+	if from == l.remote || !l.sdp.IsValid() || from.Port() == 0 || addr.IsUnspecified() || addr.IsMulticast() {
+		l.candidate = run{}
+		return false
+	}
+	if l.candidate.from != from {
+		l.candidate = run{from: from}
+	}
+	if l.candidate.count++; l.candidate.count < authenticPackets {
+		return false
+	}
+	l.candidate = run{}
 	return l.move(from)
 }
 

@@ -30,6 +30,9 @@ func (s *Session) Offer(context.Context) ([]byte, error) {
 	if s.finder != nil {
 		s.finder.describe(&local, nil)
 	}
+	if err := s.protect.propose(&local); err != nil {
+		return nil, err
+	}
 	return s.negotiation.Offer(local), nil
 }
 
@@ -61,6 +64,10 @@ func (s *Session) answer(d *sdp.Description) ([]byte, error) {
 	if s.finder != nil {
 		s.finder.describe(&local, d)
 	}
+	security, err := s.choose(&local, d)
+	if err != nil {
+		return nil, err
+	}
 	answer, agreed, err := s.negotiation.Answer(local, d)
 	if errors.Is(err, sdp.ErrNoCommon) {
 		return nil, ErrNoCommonCodec
@@ -68,7 +75,7 @@ func (s *Session) answer(d *sdp.Description) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media offer: %w", err)
 	}
-	return answer, s.apply(agreed, true)
+	return answer, s.apply(agreed, security, true)
 }
 
 // Accept takes the answer to the last offer and switches to what was agreed. It may come again for the same offer,
@@ -79,9 +86,12 @@ func (s *Session) Accept(answer []byte) error {
 		return fmt.Errorf("media answer: %w", err)
 	}
 	s.mu.Lock()
-	agreed, err := s.negotiation.Accept(d)
+	security, err := s.secureLine(d)
 	if err == nil {
-		err = s.apply(agreed, false)
+		var agreed sdp.Agreement
+		if agreed, err = s.negotiation.Accept(d); err == nil {
+			err = s.apply(agreed, security, false)
+		}
 	}
 	s.mu.Unlock()
 	switch {
@@ -137,10 +147,15 @@ func formats(codecs []codec.Codec) []sdp.Format {
 }
 
 // apply switches to an agreement. s.mu is held.
-func (s *Session) apply(a sdp.Agreement, byPeer bool) error {
+func (s *Session) apply(a sdp.Agreement, security security, byPeer bool) error {
 	if a.Refused || len(a.Codecs) == 0 {
 		a.Send, a.Receive = false, false
 		a.Codecs = s.agreement.Codecs
+	}
+	if !a.Refused {
+		if err := s.guard(security, a.Mux); err != nil {
+			return err
+		}
 	}
 	types := s.payloadTypes(a)
 	if len(a.Codecs) > 0 {
@@ -206,7 +221,7 @@ func (s *Session) configureSender(a sdp.Agreement) error {
 			return err
 		}
 	}
-	out.send, out.fmtp = a.Send, first.Fmtp
+	out.send, out.fmtp = a.Send && s.protect.shield.Load().ready(), first.Fmtp
 	out.eventType, out.eventClock = 0, 0
 	for _, e := range a.Events {
 		// RFC 4733 2.1: the clock of the audio where the peer has it, else whatever it takes.

@@ -3,7 +3,6 @@ package media
 import (
 	"errors"
 	"net/netip"
-	"time"
 
 	"github.com/peregrine-softphone/peregrine/media/sdp"
 )
@@ -130,7 +129,9 @@ func (s *Session) receive(data []byte, from netip.AddrPort, rtcp bool) {
 		s.reject()
 	case kindMedia:
 		s.receiveMedia(data, from, rtcp, now)
-	case kindDTLS, kindUnknown:
+	case kindDTLS:
+		s.receiveHandshake(data, from, rtcp)
+	case kindUnknown:
 		s.reject()
 	}
 }
@@ -140,16 +141,4 @@ func (s *Session) reject() {
 	s.rep.mu.Lock()
 	defer s.rep.mu.Unlock()
 	s.rep.garbage++
-}
-
-func (s *Session) receiveMedia(data []byte, from netip.AddrPort, rtcp bool, now time.Duration) {
-	switch {
-	case rtcp:
-		s.learnRTCP(data, from)
-		s.takeReport(data, from.Addr(), now)
-	case isRTCP(data): // RFC 5761 4
-		s.takeReport(data, from.Addr(), now)
-	default:
-		s.takePacket(data, from, now)
-	}
 }

@@ -84,8 +84,8 @@ func (r *receiver) describe(remote netip.AddrPort, byPeer, deaf bool) netip.Addr
 	return r.latch.remote
 }
 
-// take handles one datagram from the RTP socket.
-func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) received {
+// take handles one RTP packet. proof is what SRTP says of it.
+func (r *receiver) take(data []byte, from netip.AddrPort, proof trust, now time.Duration) received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := &r.packet
@@ -94,7 +94,7 @@ func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) rec
 		r.garbage++
 		return received{}
 	}
-	expected := from == r.latch.sdp || from == r.latch.remote
+	expected := proof == proven || from == r.latch.sdp || from == r.latch.remote
 	t := &r.types[p.PayloadType&0x7f]
 	if !r.guard.admits(from, p.SSRC, expected, now) || t.kind == payloadNone || !r.prepare(t) {
 		r.garbage++
@@ -120,7 +120,15 @@ func (r *receiver) take(data []byte, from netip.AddrPort, now time.Duration) rec
 			r.source.count(p.SSRC, p.SequenceNumber)
 		}
 	}
-	if r.latch.packet(from, p.SSRC, p.SequenceNumber, now) {
+	moved := false
+	switch proof {
+	case proven:
+		moved = r.latch.authentic(from, p.SSRC, p.SequenceNumber)
+	case unproven:
+		moved = r.latch.packet(from, p.SSRC, p.SequenceNumber, now)
+	case formerly: // that was before
+	}
+	if moved {
 		result.moved = r.latch.remote
 	}
 	switch t.kind {

@@ -110,7 +110,9 @@ func (s *Session) sendReport(bye bool) {
 		s.log.Warn("cannot write rtcp", "error", err)
 		return
 	}
-	s.emit(data, true)
+	if err := s.protect.sealReport(data, func(sealed []byte) { s.emit(sealed, true) }); err != nil {
+		s.log.Debug("rtcp not sent", "error", err)
+	}
 }
 
 // report makes the compound packet.
@@ -177,9 +179,10 @@ func (s *Session) reporter(from netip.Addr) bool {
 	return known || from == s.rep.remote.Addr()
 }
 
-// takeReport reads a datagram from the peer's RTCP. Damaged and foreign ones are counted.
-func (s *Session) takeReport(data []byte, from netip.Addr, now time.Duration) {
-	if !isRTCP(data) || !s.reporter(from) {
+// takeReport reads a datagram from the peer's RTCP. Damaged and foreign ones are counted; with a proof
+// it is the peer's wherever it comes from.
+func (s *Session) takeReport(data []byte, from netip.Addr, proof trust, now time.Duration) {
+	if !isRTCP(data) || proof == unproven && !s.reporter(from) {
 		s.rep.mu.Lock()
 		s.rep.garbage++
 		s.rep.mu.Unlock()

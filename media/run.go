@@ -33,6 +33,7 @@ func (s *Session) Run(ctx context.Context) error {
 	readers.Go(func() { s.read(s.rtcp, true) })
 	workers.Go(func() { s.runReports(ctx) })
 	workers.Go(func() { s.runKicks(ctx) })
+	workers.Go(func() { s.runHandshakes(ctx) })
 	workers.Go(func() { s.runPacer(ctx) })
 	workers.Go(func() { s.runAdaptation(ctx) })
 	workers.Go(func() { s.runDevice(ctx, s.recorder.Keep) })
@@ -53,8 +54,8 @@ func (s *Session) Run(ctx context.Context) error {
 }
 
 // takePacket takes an RTP packet.
-func (s *Session) takePacket(data []byte, from netip.AddrPort, now time.Duration) {
-	got := s.rx.take(data, from, now)
+func (s *Session) takePacket(data []byte, from netip.AddrPort, proof trust, now time.Duration) {
+	got := s.rx.take(data, from, proof, now)
 	if !got.valid {
 		return
 	}
@@ -70,8 +71,11 @@ func (s *Session) takePacket(data []byte, from netip.AddrPort, now time.Duration
 	}
 }
 
-// moveRemote sends to an address learnt from packets.
+// moveRemote sends to an address learnt from packets, unless ICE knows better.
 func (s *Session) moveRemote(to netip.AddrPort) {
+	if _, plain := (*s.way.Load()).(plainPath); !plain {
+		return
+	}
 	s.log.Info("media goes to the source of the peer's packets", "remote", to)
 	s.setRemote(to)
 	s.rep.mu.Lock()

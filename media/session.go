@@ -33,6 +33,7 @@ import (
 	"github.com/peregrine-softphone/peregrine/media/ice"
 	"github.com/peregrine-softphone/peregrine/media/jitter"
 	"github.com/peregrine-softphone/peregrine/media/sdp"
+	"github.com/peregrine-softphone/peregrine/media/secure"
 )
 
 // Recorder is a source of sound; package media/audio has the real ones.
@@ -68,6 +69,14 @@ type Config struct {
 	// ICE looks for the best path to the peer (RFC 8445). nil: media goes to the addresses of the SDP
 	ICE *ice.Config
 
+	// Security says whether media is encrypted, Keys how keys come about. The zero values: never, and either way.
+	Security secure.Policy
+	Keys     secure.Exchange
+	// SecureSignalling reports whether descriptions travel by TLS, so that keys may stand in them. nil: they do not
+	SecureSignalling func() bool
+	// Certificate is what we show in handshakes, one for all calls of a run. nil: no keys by DTLS
+	Certificate *secure.Certificate
+
 	// OnDTMF is told every digit the peer sends by RFC 4733 (0-9, *, #, A-D). It must not block. nil: ignored
 	OnDTMF func(digit rune)
 
@@ -91,6 +100,10 @@ var (
 	ErrNoDTMF = errors.New("peer does not take telephone events")
 	// ErrClosed says that the session has ended.
 	ErrClosed = errors.New("media session closed")
+	// ErrInsecure says that media must be encrypted and the peer does not: answer 488.
+	ErrInsecure = errors.New("peer does not encrypt")
+	// ErrSecureOnly says that the peer wants encryption in a way that we cannot or may not do: answer 488.
+	ErrSecureOnly = errors.New("peer insists on another encryption")
 	// ErrState says that an answer came without an offer.
 	ErrState = errors.New("no offer outstanding")
 )
@@ -131,6 +144,9 @@ type Session struct {
 	lastPush   atomic.Int64 // on the session's clock: the recorder's last frame
 	lastPull   atomic.Int64
 	stoodIn    atomic.Int64 // frames of silence sent since the recorder's last one
+
+	protect protection
+	buffers buffers
 
 	tx    *sender
 	rx    receiver
@@ -175,6 +191,9 @@ func New(cfg Config) (*Session, error) {
 	s.player = device.New(device.Config[Player]{
 		Logger: log, Role: "player", Device: cfg.Player, Run: s.playback, OnChange: s.changed,
 	})
+	s.protect.policy, s.protect.exchange = cfg.Security, cfg.Keys
+	s.protect.signalling, s.protect.certificate = cfg.SecureSignalling, cfg.Certificate
+	s.protect.shakes.kick = make(chan struct{}, 1)
 	s.adapting.on = cfg.Adapt
 	s.rep.hurry = make(chan struct{}, 1)
 	s.usePath(nil)
@@ -323,7 +342,11 @@ func (s *Session) remoteAddr() netip.AddrPort {
 
 // write sends an RTP packet.
 func (s *Session) write(packet []byte) {
-	if s.emit(packet, false) {
+	sealed, err := s.protect.seal(packet)
+	if err != nil {
+		return // counted, or an old packet after a change of keys
+	}
+	if s.emit(sealed, false) {
 		s.moves.out(s.now())
 	}
 }

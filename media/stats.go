@@ -49,7 +49,13 @@ type Stats struct {
 	Remote    netip.AddrPort // where our RTP goes
 	Local     netip.Addr     // what our SDP says
 	Symmetric bool           // Remote was learnt from packets, not from SDP
-	Path      string         // by ICE: "direct", "nat" or "relay"; empty: to the address of the SDP
+	// Encryption is "none", "sdes" or "dtls"; Cipher its suite (RFC 4568), empty as long as keys are not there: no sound
+	// flows until then.
+	Encryption   string
+	Cipher       string
+	AuthFailures uint64 // packets that were not the peer's, told by SRTP
+
+	Path string // by ICE: "direct", "nat" or "relay"; empty: to the address of the SDP
 
 	RecorderProblem string // last failure of the Recorder while it fails; empty: fine
 	PlayerProblem   string
@@ -72,6 +78,7 @@ func (s *Session) Stats() Stats {
 	if s.finder != nil {
 		st.Path = s.finder.kind()
 	}
+	s.protect.stats(&st)
 	s.sentStats(&st)
 	buffer := s.receivedStats(&st)
 	s.rep.mu.Lock()

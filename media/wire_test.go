@@ -23,8 +23,9 @@ type wire struct {
 	delay  time.Duration
 	jitter time.Duration // evenly spread on top of delay
 	loss   float64
-	down   bool // sending fails as without a route
-	count  int  // packets carried
+	down   bool                                            // sending fails as without a route
+	count  int                                             // packets carried
+	take   func(data []byte, from, to netip.AddrPort) bool // sees each datagram; false: it is lost
 }
 
 func newWire(seed uint64) *wire {
@@ -78,6 +79,9 @@ func (e *end) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, errors.New("network is unreachable")
 	}
 	w.count++
+	if w.take != nil && !w.take(b, e.addr, addrPort(to)) {
+		return len(b), nil
+	}
 	if w.loss > 0 && w.rng.Float64() < w.loss {
 		return len(b), nil
 	}
@@ -204,6 +208,12 @@ type phone struct {
 
 func newPhone(t *testing.T, w *wire, host string, codecs ...string) *phone {
 	t.Helper()
+	return newPhoneWith(t, w, host, func(*Config) {}, codecs...)
+}
+
+// newPhoneWith makes a phone whose configuration is changed before it begins.
+func newPhoneWith(t *testing.T, w *wire, host string, change func(*Config), codecs ...string) *phone {
+	t.Helper()
 	p := &phone{
 		singer: &singer{}, ear: &ear{}, digits: make(chan rune, 64), host: &host,
 		rtp: w.listen(host + ":4000"), rtcp: w.listen(host + ":4001"),
@@ -216,12 +226,14 @@ func newPhone(t *testing.T, w *wire, host string, codecs ...string) *phone {
 		}
 		list = append(list, c)
 	}
-	s, err := New(Config{
+	cfg := Config{
 		Listen:    func() (net.PacketConn, net.PacketConn, error) { return p.rtp, p.rtcp, nil },
 		LocalAddr: func(netip.Addr) netip.Addr { return netip.MustParseAddr(*p.host) },
 		Codecs:    list, Recorder: p.singer, Player: p.ear,
 		OnDTMF: func(d rune) { p.digits <- d },
-	})
+	}
+	change(&cfg)
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,9 +260,19 @@ func connect(t *testing.T, a, b *phone) {
 // inCall runs f in a bubble with two phones in a call, and ends it.
 func inCall(t *testing.T, codecs []string, f func(t *testing.T, w *wire, a, b *phone)) {
 	t.Helper()
+	plain := func(*Config) {}
+	running(t, plain, plain, codecs, func(t *testing.T, w *wire, a, b *phone) {
+		connect(t, a, b)
+		f(t, w, a, b)
+	})
+}
+
+// running runs f in a bubble with two phones of changed configurations, and ends them.
+func running(t *testing.T, first, second func(*Config), codecs []string, f func(t *testing.T, w *wire, a, b *phone)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(1)
-		a, b := newPhone(t, w, "10.0.0.1", codecs...), newPhone(t, w, "10.0.0.2", codecs...)
+		a, b := newPhoneWith(t, w, "10.0.0.1", first, codecs...), newPhoneWith(t, w, "10.0.0.2", second, codecs...)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for _, p := range []*phone{a, b} {
@@ -260,7 +282,6 @@ func inCall(t *testing.T, codecs []string, f func(t *testing.T, w *wire, a, b *p
 				}
 			})
 		}
-		connect(t, a, b)
 		f(t, w, a, b)
 		cancel()
 		wg.Wait()
