@@ -88,6 +88,10 @@ func (c *Call) callOut(to uri.URI) {
 		case out.res.IsSuccess():
 			c.answered(out)
 			return
+		case out.res.StatusCode == 488 && otherKeys(c.media):
+			c.stepOffer(session.Refused)
+			offer = nil
+			way.again(next)
 		default:
 			last = way.refused(next, out.res)
 		}

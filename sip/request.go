@@ -113,6 +113,7 @@ func (u *UA) upgrade(ctx context.Context, a *Account, t resolve.Target) (hop, bo
 // complete builds a request for a hop: Via, credentials and the rest.
 func (u *UA) complete(e exchange, h hop) *sipmsg.Request {
 	req := e.build(h)
+	hideKeys(req, h)
 	if req.Body() == nil {
 		req.SetBody(nil) // Content-Length: 0, which streams need
 	}
