@@ -38,6 +38,7 @@ type call struct {
 	heardAt time.Time          // when a packet of sound was last seen to have come
 	// successor has taken its place (RFC 3891).
 	successor *call
+	recording *recording // nil: none
 }
 
 func (c *call) live() bool { return c.rec.State != CallEnded }
@@ -211,6 +212,7 @@ func (e *Engine) endCall(c *call, why *UserError) {
 	if why != nil {
 		c.rec.Reason, c.rec.Detail = why.Sentence, why.Detail
 	}
+	e.endRecordingLocked(c)
 	m, stop := c.media, c.stop
 	c.stop = nil
 	e.emitCallLocked(c)

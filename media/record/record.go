@@ -64,7 +64,7 @@ type Recording struct {
 	left, right [chunk]int16 // of Run
 }
 
-// New makes the file; it must not be there yet (the error wraps os.ErrExist). Run must be called afterwards.
+// New makes the file; it must not be there yet (the error wraps os.ErrExist). Run or Discard must be called afterwards.
 func New(path string, format Format) (*Recording, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // private
 	if err != nil {
@@ -87,6 +87,9 @@ func newSink(file *os.File, format Format) (sink, error) {
 func newRecording(path string, s sink) *Recording {
 	return &Recording{path: path, sink: s, begun: time.Now()}
 }
+
+// Discard gives up a recording that Run was never called for, and removes its file.
+func (r *Recording) Discard() error { return errors.Join(r.sink.close(), os.Remove(r.path)) }
 
 // Path is where the file is.
 func (r *Recording) Path() string { return r.path }
