@@ -130,6 +130,9 @@ func (e *Engine) callChanged(c *call, s *sip.Call) {
 	if state == sip.Ended {
 		e.mu.Lock()
 		c.missed = c.missed || isMissed(c, s.EndCause())
+		if c.live() {
+			e.toneOfEndLocked(c, s.EndCause())
+		}
 		e.mu.Unlock()
 		e.endCall(c, e.endSentence(c, s.EndCause()))
 		return

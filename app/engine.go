@@ -26,6 +26,7 @@ type Config struct {
 	Profile string       // folder, made when missing
 	Logger  *slog.Logger // nil: silent
 	Version string       // shown to users and peers; empty: "dev"
+	Locale  string       // "de_AT.UTF-8": whose telephone tones are played; empty: that of the environment
 
 	Network  sip.Network      // nil: this computer's
 	Resolver sip.Resolver     // nil: the system's DNS

@@ -1,7 +1,7 @@
 // Package tones makes the sounds of telephony that no network sends any more: ringback, busy, and the ringtone.
 //
 // A [Source]'s Pull fills frames of mono signed 16-bit PCM at 48 kHz without end; it is made for
-// audio.Player.Play. Cadences are the country-neutral 425 Hz of ITU-T E.180, the most common in the world.
+// audio.Player.Play. [In] gives the tones of a country, [Ringtone] and [Load] what announces a call.
 // A Source belongs to one goroutine and allocates nothing in Pull.
 package tones
 
@@ -24,47 +24,20 @@ const (
 type note struct {
 	length time.Duration
 	hz     [2]float64    // frequencies sounding together; 0 is none, both 0 is silence
+	swell  float64       // how often a second the first one swells and fades; 0: not at all
 	decay  time.Duration // time to fall to a third, like a struck bell; 0 holds the level
 }
 
-// Source is an endless repetition of a cadence.
+// swellDepth is how much of a tone that swells goes away between: 90 %.
+const swellDepth = 0.9
+
+// Source is an endless repetition of a cadence, or of a piece of sound.
 type Source struct {
+	pcm   []int16 // repeated as it is; nil: notes are
 	notes []note
 	level float64
 	index int // of the note that sounds
-	at    int // samples of it already given
-}
-
-// Ringback is what a caller hears while it rings at the other end: 1 s of tone, 4 s of silence.
-func Ringback() *Source {
-	return &Source{level: callLevel, notes: []note{
-		{length: time.Second, hz: [2]float64{425}},
-		{length: 4 * time.Second},
-	}}
-}
-
-// Busy says that the other end is engaged: half a second of tone, half a second of silence.
-func Busy() *Source {
-	return &Source{level: callLevel, notes: []note{
-		{length: 500 * time.Millisecond, hz: [2]float64{425}},
-		{length: 500 * time.Millisecond},
-	}}
-}
-
-// Congestion says that the call failed on its way: the busy tone twice as fast.
-func Congestion() *Source {
-	return &Source{level: callLevel, notes: []note{
-		{length: 250 * time.Millisecond, hz: [2]float64{425}},
-		{length: 250 * time.Millisecond},
-	}}
-}
-
-// Waiting tells somebody who talks that another call comes in: two short tones every five seconds, in the ear.
-func Waiting() *Source {
-	beep := note{length: 200 * time.Millisecond, hz: [2]float64{425}}
-	return &Source{level: callLevel, notes: []note{
-		beep, {length: 600 * time.Millisecond}, beep, {length: 4 * time.Second},
-	}}
+	at    int // samples of it, or of pcm, already given
 }
 
 // Ringtone announces a call: two bells a third apart (E5 and C5, each with its octave), twice, then two seconds of
@@ -80,6 +53,10 @@ func Ringtone() *Source {
 
 // Pull fills the frame, of any length, with the next samples.
 func (s *Source) Pull(frame []int16) {
+	for s.pcm != nil && len(frame) > 0 {
+		n := copy(frame, s.pcm[s.at:])
+		frame, s.at = frame[n:], (s.at+n)%len(s.pcm)
+	}
 	for i := range frame {
 		n := s.notes[s.index]
 		frame[i] = int16(math.Round(s.level * n.value(s.at)))
@@ -94,7 +71,7 @@ func (s *Source) Reset() { s.index, s.at = 0, 0 }
 
 // Length returns the duration of one repetition.
 func (s *Source) Length() time.Duration {
-	var sum time.Duration
+	sum := time.Duration(len(s.pcm)) * time.Second / rate
 	for _, n := range s.notes {
 		sum += n.length
 	}
@@ -109,7 +86,14 @@ func (n note) value(at int) float64 {
 	t := float64(at) / rate
 	v := math.Sin(2 * math.Pi * n.hz[0] * t)
 	if n.hz[1] != 0 {
-		v = 0.7*v + 0.3*math.Sin(2*math.Pi*n.hz[1]*t)
+		first := 0.5
+		if n.decay > 0 {
+			first = 0.7 // the second partial of a bell is weaker
+		}
+		v = first*v + (1-first)*math.Sin(2*math.Pi*n.hz[1]*t)
+	}
+	if n.swell > 0 {
+		v *= (1 - swellDepth*math.Cos(2*math.Pi*n.swell*t)) / (1 + swellDepth)
 	}
 	if n.decay > 0 {
 		v *= math.Exp(-t / n.decay.Seconds())

@@ -29,9 +29,9 @@ func TestCadences(t *testing.T) {
 		source  *Source
 		on, off time.Duration
 	}{
-		"ringback":   {Ringback(), time.Second, 4 * time.Second},
-		"busy":       {Busy(), 500 * time.Millisecond, 500 * time.Millisecond},
-		"congestion": {Congestion(), 250 * time.Millisecond, 250 * time.Millisecond},
+		"ringback":   {In("").Ringback(), time.Second, 4 * time.Second},
+		"busy":       {In("").Busy(), 500 * time.Millisecond, 500 * time.Millisecond},
+		"congestion": {In("").Congestion(), 250 * time.Millisecond, 250 * time.Millisecond},
 	} {
 		if got := tt.source.Length(); got != tt.on+tt.off {
 			t.Errorf("%s: one repetition takes %v", name, got)
@@ -85,8 +85,13 @@ func TestNoClicks(t *testing.T) {
 		source *Source
 		level  float64
 		hz     float64
-	}{"ringback": {Ringback(), callLevel, 425}, "busy": {Busy(), callLevel, 425}, "ringtone": {Ringtone(), ringLevel, 1100}} {
-		pcm := make([]int16, 2*samples(tt.source.Length()))
+	}{
+		"ringback": {In("").Ringback(), callLevel, 425}, "busy": {In("").Busy(), callLevel, 425},
+		"two frequencies": {In("gb").Ringback(), callLevel, 450}, "swelling": {In("in").Ringback(), callLevel, 440},
+		"steps": {In("us").Information(), callLevel, 1800}, "end": {In("us").Ended(), callLevel, 620},
+		"ringtone": {Ringtone(), ringLevel, 1100},
+	} {
+		pcm := make([]int16, 2*samples(min(tt.source.Length(), 10*time.Second)))
 		tt.source.Pull(pcm)
 		limit := tt.level*2*math.Pi*tt.hz/rate + 2
 		for i := 1; i < len(pcm); i++ {

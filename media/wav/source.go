@@ -17,6 +17,7 @@ type Source struct {
 	resampler *resample.Resampler
 	input     []int16 // at the file's rate
 	have      int     // samples of input not used up yet
+	rounds    int
 }
 
 // NewSource reads the head of the file and makes sure that there is sound in it. The stream has rate samples a second.
@@ -42,6 +43,7 @@ func (s *Source) Fill(frame []int16) error {
 		n, err := s.wav.Read(s.input[s.have:need])
 		s.have += n
 		if errors.Is(err, io.EOF) {
+			s.rounds++
 			err = s.wav.Rewind()
 			if err == nil { // a file cut to nothing meanwhile must not keep us here for ever
 				if n, err = s.wav.Read(s.input[s.have:need]); errors.Is(err, io.EOF) {
@@ -58,3 +60,6 @@ func (s *Source) Fill(frame []int16) error {
 	s.have = copy(s.input, s.input[consumed:s.have])
 	return nil
 }
+
+// Rounds is how often the stream has gone back to the start of the file.
+func (s *Source) Rounds() int { return s.rounds }
