@@ -216,7 +216,8 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	st := e.conferLocked(c, c.media.Stats())
 	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
-	c.rec.Path = st.Path
+	encryptionBefore := c.rec.Encryption + c.rec.Cipher
+	c.rec.Path, c.rec.Encryption, c.rec.Cipher = st.Path, st.Encryption, st.Cipher
 	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
 		c.heardAt = time.Now()
 	}
@@ -235,7 +236,8 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	}
 	e.tellBackLocked(c)
 	e.noteDevicesLocked(st)
-	if before != c.rec.State || heldBefore != c.rec.HeldBy || codecBefore != c.rec.Codec {
+	if before != c.rec.State || heldBefore != c.rec.HeldBy || codecBefore != c.rec.Codec ||
+		encryptionBefore != c.rec.Encryption+c.rec.Cipher {
 		e.emitCallLocked(c)
 		e.callsChangedLocked()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
 	"github.com/peregrine-softphone/peregrine/media/audio"
+	"github.com/peregrine-softphone/peregrine/media/secure"
 	"github.com/peregrine-softphone/peregrine/mobility"
 	"github.com/peregrine-softphone/peregrine/presence"
 	"github.com/peregrine-softphone/peregrine/sip"
@@ -65,6 +66,8 @@ type Engine struct {
 
 	acquainted acquaintances
 
+	certificate func() (*secure.Certificate, error) // of the media, made with the first call
+
 	work    chan func(context.Context) // what Run carries out on goroutines of their own
 	ended   chan struct{}              // closed when Run returns
 	closing chan struct{}              // closed when Run begins to end; nothing new is begun then
@@ -108,7 +111,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger,
 		work: make(chan func(context.Context)), ended: make(chan struct{}), closing: make(chan struct{}),
 		stale: true, next: make(chan struct{}), readers: map[*eventReader]struct{}{},
-		people: map[string]person{},
+		people: map[string]person{}, certificate: sync.OnceValues(secure.NewCertificate),
 	}
 	if err := e.openProfile(); err != nil {
 		return nil, err

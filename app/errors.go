@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/peregrine-softphone/peregrine/media"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/resolve"
 	"github.com/peregrine-softphone/peregrine/sip/trust"
@@ -54,7 +55,24 @@ func explain(about subject, who string, err error) *UserError {
 	if distrust, ok := errors.AsType[*trust.Error](err); ok {
 		return &UserError{Sentence: trustSentence(who, distrust), Detail: distrust.Error(), Err: err}
 	}
+	switch {
+	case errors.Is(err, media.ErrInsecure):
+		return problem(err, insecurePeer, who)
+	case errors.Is(err, media.ErrSecureOnly):
+		return problem(err, "%s's phone insists on an encryption that this account does not have. "+
+			"Let the account encrypt calls, and use TLS if the other side wants its keys that way.", who)
+	}
 	return &UserError{Sentence: transportSentence(about, who, err), Detail: err.Error(), Err: err}
+}
+
+// insecurePeer is the sentence for a call that was not made because it could not be encrypted.
+const insecurePeer = "%s's phone does not encrypt, and this account asks for encryption. Nothing was sent. " +
+	"Let the account prefer encryption if such calls are to be made."
+
+// refusesEncryption tells whether an error may be a peer's answer to an offer that leaves it no plain call.
+func refusesEncryption(err error) bool {
+	status, ok := errors.AsType[*sip.StatusError](err)
+	return ok && (status.Code == 488 || status.Code == 606 || status.Code == 415)
 }
 
 // trustSentence says why a TLS server was not trusted, and what to do.

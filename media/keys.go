@@ -260,6 +260,9 @@ func (s *Session) NextKeys() bool {
 	return true
 }
 
+// Insists reports whether the peer must encrypt.
+func (s *Session) Insists() bool { return s.protect.policy == secure.Required }
+
 // secureLine checks the audio line of an answer before anything is changed by it. s.mu is held.
 func (s *Session) secureLine(d *sdp.Description) (security, error) {
 	m, err := s.negotiation.AnswerLine(d)
