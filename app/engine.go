@@ -85,6 +85,7 @@ type Engine struct {
 	calls    []*call
 	lastCall int         // number of the newest call
 	conf     *conference // nil: there is none
+	test     *soundTest  // nil: there is none
 	notices  []Notice
 	noticeID int
 	network  Network

@@ -218,6 +218,7 @@ func (e *Engine) soundLocked() {
 	}
 	if e.liveCallsLocked() > 0 {
 		e.ringer.after, e.ringer.sample = toneNone, time.Time{}
+		e.endTestLocked()
 	}
 	now := time.Now()
 	switch {

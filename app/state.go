@@ -44,6 +44,9 @@ func (e *Engine) composeLocked() Snapshot {
 	s.Audio.Input = e.settings.value(SettingInput)
 	s.Audio.Output = e.settings.value(SettingOutput)
 	s.Audio.Problem = e.trouble
+	if e.test != nil {
+		s.Audio.Test, s.Audio.Level = e.test.stage, e.test.level
+	}
 	turned := e.ua.Stats()
 	s.Shield = Shield{Silenced: turned.Silenced, Limited: turned.Limited, Spoofed: turned.Spoofed}
 	if s.Notices == nil {

@@ -13,17 +13,22 @@ const floorDB = -60
 // meter follows the level of a stream of frames: at once up, 26 dB a second down, as programme meters do.
 type meter struct{ value float64 }
 
-// put takes a frame of 10 ms.
-func (m *meter) put(frame []int16) {
+// Level is how loud some sound is, 0 (-60 dB of full scale, or less) to 1.
+func Level(pcm []int16) float64 {
 	var sum float64
-	for _, v := range frame {
+	for _, v := range pcm {
 		sum += float64(v) * float64(v)
 	}
-	now := 0.0
-	if sum > 0 {
-		db := 10 * math.Log10(sum/float64(len(frame))/(32768*32768))
-		now = min(max(1-db/floorDB, 0), 1)
+	if sum == 0 {
+		return 0
 	}
+	db := 10 * math.Log10(sum/float64(len(pcm))/(32768*32768))
+	return min(max(1-db/floorDB, 0), 1)
+}
+
+// put takes a frame of 10 ms.
+func (m *meter) put(frame []int16) {
+	now := Level(frame)
 	const fall = 0.26 / (-floorDB) // 0.26 dB per frame of 10 ms
 	m.value = max(now, m.value-fall, 0)
 }
