@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,44 +130,16 @@ func (e *Engine) Mute(_ context.Context, id string, on bool) error {
 	return nil
 }
 
-// Codec changes the codec of a call by re-INVITE; the old one goes on until the other side agrees,
-// and for good when it does not.
-func (e *Engine) Codec(ctx context.Context, id, name string) error {
-	c, m, err := e.session(id)
-	if err != nil {
-		return err
-	}
-	st := m.Stats()
-	i := slices.IndexFunc(st.Codecs, func(s string) bool { return strings.EqualFold(s, name) })
-	if i < 0 {
-		return userErrorf(
-			"%s and you have these in common: %s. Choose one of them.",
-			c.rec.PeerName,
-			strings.Join(st.Codecs, ", "),
-		)
-	}
-	order := slices.Concat(st.Codecs[i:i+1], st.Codecs[:i], st.Codecs[i+1:])
-	if err := m.SetCodecs(order); err != nil {
-		return explain(aboutCall, c.rec.PeerName, err)
-	}
-	if err := c.sip.Reinvite(ctx); err != nil {
-		if serr := m.SetCodecs(st.Codecs); serr != nil {
-			e.log.WarnContext(ctx, "order of codecs not put back", "call", c.id, "err", serr)
-		}
-		return unchanged(c.rec.PeerName, err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.refreshMediaLocked(c)
-	return nil
-}
-
 // unchanged tells that the other side did not want a change of the session; the call goes on as it was.
 func unchanged(who string, err error) error {
+	detail := ""
 	if status, ok := errors.AsType[*sip.StatusError](err); ok {
+		detail = status.Error()
+	}
+	if detail != "" || errors.Is(err, errKeptCodec) {
 		return &UserError{
 			Sentence: fmt.Sprintf("%s's phone did not agree to the change. The call goes on as it was.", who),
-			Detail:   status.Error(), Err: err,
+			Detail:   detail, Err: err,
 		}
 	}
 	return explain(aboutCall, who, err)
@@ -214,10 +185,10 @@ func (e *Engine) refreshMediaLocked(c *call) {
 		return
 	}
 	st := e.conferLocked(c, c.media.Stats())
-	before, heldBefore, codecBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec
+	before, heldBefore, codecBefore, fitBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec, c.rec.Adaptation
+	c.rec.Adaptation = adaptation(st)
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
-	encryptionBefore := c.rec.Encryption + c.rec.Cipher
-	c.rec.Path, c.rec.Encryption, c.rec.Cipher = st.Path, st.Encryption, st.Cipher
+	c.rec.Path = st.Path
 	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
 		c.heardAt = time.Now()
 	}
@@ -237,7 +208,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	e.tellBackLocked(c)
 	e.noteDevicesLocked(st)
 	if before != c.rec.State || heldBefore != c.rec.HeldBy || codecBefore != c.rec.Codec ||
-		encryptionBefore != c.rec.Encryption+c.rec.Cipher {
+		fitBefore != c.rec.Adaptation {
 		e.emitCallLocked(c)
 		e.callsChangedLocked()
 	}
@@ -281,6 +252,8 @@ func quality(st media.Stats) Quality {
 		PacketsSent: st.PacketsSent, PacketsReceived: st.PacketsReceived, Lost: st.Lost, LossPercent: st.LossPercent,
 		JitterMS: ms(st.Jitter), RTTMS: ms(st.RTT), DelayMS: ms(st.Delay), MOS: st.MOS, Bars: bars(st.MOS),
 		LevelIn: st.LevelIn, LevelOut: st.LevelOut,
+		RemoteLossPercent: st.RemoteLossPercent, ConcealedMS: ms(st.Concealed), TargetDelayMS: ms(st.TargetDelay),
+		BitrateKbps: float64(st.Bitrate) / 1000,
 	}
 }
 

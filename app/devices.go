@@ -70,6 +70,8 @@ func (e *Engine) settingChanged(key string) {
 		e.ringer.reopen()
 	case SettingRinger:
 		e.ringer.reopen()
+	case SettingAdaptation:
+		e.adaptAll()
 	case SettingShield, SettingTrusted:
 		e.ua.SetShield(e.policy())
 	case SettingOnPhone, SettingStatus, SettingNote:

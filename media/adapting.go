@@ -240,11 +240,37 @@ func (s *Session) WishDone(ok bool) {
 	s.adapting.c.Outcome(ok)
 }
 
-// SetLimit asks the peer, in the next offer or answer, for so many bit/s of Opus at the most. 0: for no limit
-func (s *Session) SetLimit(bps int) {
+// SetLimit asks the peer, in the next offer or answer, for so many bit/s of Opus at the most. 0: for no limit. It
+// returns the limit that was set before.
+func (s *Session) SetLimit(bps int) (before int) {
 	s.adapting.mu.Lock()
 	defer s.adapting.mu.Unlock()
-	s.adapting.limit = bps
+	before, s.adapting.limit = s.adapting.limit, bps
+	return before
+}
+
+// Agreed is the codec that both sides agreed to prefer; empty: none yet.
+func (s *Session) Agreed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.agreed || len(s.agreement.Codecs) == 0 {
+		return ""
+	}
+	return s.agreement.Codecs[0].Name
+}
+
+// offered are the codecs for the next description: in an agreed call that nobody chose the order of, what is in use
+// comes first, so that a hold or a move changes nothing. s.mu is held.
+func (s *Session) offered() []codec.Codec {
+	list := s.order
+	if s.agreed && !s.chosen && len(s.agreement.Codecs) > 0 {
+		if used, ok := s.find(s.agreement.Codecs[0].Format); ok {
+			if i := slices.IndexFunc(list, used.Same); i > 0 {
+				list = slices.Concat(list[i:i+1], list[:i], list[i+1:])
+			}
+		}
+	}
+	return s.limited(list)
 }
 
 // limited writes the limit into formats for SDP.

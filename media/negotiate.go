@@ -130,7 +130,7 @@ func (s *Session) local() (sdp.Local, error) {
 	}
 	return sdp.Local{
 		Addr: s.localAddr, Port: s.rtp.port(), RTCPPort: s.rtcp.port(),
-		Formats: formats(s.limited(s.order)), Events: true,
+		Formats: formats(s.offered()), Events: true,
 		Direction: sdp.NewDirection(true, !s.hold),
 		PTime:     packetMS, PreferOwn: s.chosen,
 	}, nil

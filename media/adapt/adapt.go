@@ -101,6 +101,7 @@ type Situation struct {
 	State    State
 	Reason   Reason // why; NoReason: nothing was changed
 	Codec    string // what was changed to, in Away and Probing
+	Home     string // what it was before
 	Bitrate  int    // bit/s of an adaptive codec; 0: it is not one
 	FEC      int    // percent
 	PacketMS int

@@ -118,7 +118,7 @@ func (c *Controller) Situation() Situation {
 	s := Situation{State: c.state, Bitrate: c.rate.bitrate, FEC: c.rate.fec, PacketMS: c.rate.packetMS}
 	switch c.state {
 	case Away, Probing, Returning:
-		s.Codec, s.Reason, s.Limit = c.wish.Codec, c.wish.Reason, c.wish.Limit
+		s.Codec, s.Home, s.Reason, s.Limit = c.wish.Codec, c.home, c.wish.Reason, c.wish.Limit
 		if c.state == Returning {
 			s.Codec = c.codec
 		}
