@@ -128,6 +128,43 @@ func transferVerbs() []Verb {
 	}
 }
 
+// soundVerbs are about what is heard.
+func soundVerbs() []Verb {
+	return []Verb{
+		{
+			Name: "record", Help: "write both sides of a call to a file: WAV, or Ogg Opus",
+			Params: []Param{may("call"), {Name: "file", Flag: true, Path: true}},
+			run: func(ctx context.Context, e *app.Engine, a Args) (any, error) {
+				id, err := e.PickCall(a["call"], app.CallEstablished, app.CallHeld)
+				if err != nil {
+					return nil, err
+				}
+				if _, err := e.Record(ctx, id, a["file"]); err != nil {
+					return nil, err
+				}
+				return e.CallByID(id)
+			},
+		},
+		onCall("record stop", "end the recording of a call", (*app.Engine).StopRecording,
+			app.CallEstablished, app.CallHeld),
+		{
+			Name: "soundtest", Help: "record three seconds from the microphone and play them back; again: stop",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) {
+				if err := e.SoundTest(ctx); err != nil {
+					return nil, err
+				}
+				return e.Snapshot().Audio, nil
+			},
+		},
+		{
+			Name: "ringtone", Help: "hear the ringtone for three seconds",
+			run: func(ctx context.Context, e *app.Engine, _ Args) (any, error) {
+				return done{}, e.PlayTone(ctx, "ringtone")
+			},
+		},
+	}
+}
+
 func historyVerbs() []Verb {
 	return []Verb{
 		{

@@ -50,8 +50,8 @@ func find(name string) (Verb, bool) {
 func Verbs() []Verb {
 	var all []Verb
 	for _, part := range [][]Verb{
-		accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), transferVerbs(), historyVerbs(), messageVerbs(),
-		requestVerbs(), systemVerbs(), streamVerbs(),
+		accountVerbs(), buddyVerbs(), presenceVerbs(), callVerbs(), soundVerbs(), transferVerbs(), historyVerbs(),
+		messageVerbs(), requestVerbs(), systemVerbs(), streamVerbs(),
 	} {
 		all = append(all, part...)
 	}
