@@ -188,7 +188,8 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	before, heldBefore, codecBefore, fitBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec, c.rec.Adaptation
 	c.rec.Adaptation = adaptation(st)
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
-	c.rec.Path = st.Path
+	encryptionBefore := c.rec.Encryption + c.rec.Cipher
+	c.rec.Path, c.rec.Encryption, c.rec.Cipher = st.Path, st.Encryption, st.Cipher
 	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
 		c.heardAt = time.Now()
 	}
@@ -208,7 +209,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	e.tellBackLocked(c)
 	e.noteDevicesLocked(st)
 	if before != c.rec.State || heldBefore != c.rec.HeldBy || codecBefore != c.rec.Codec ||
-		fitBefore != c.rec.Adaptation {
+		fitBefore != c.rec.Adaptation || encryptionBefore != c.rec.Encryption+c.rec.Cipher {
 		e.emitCallLocked(c)
 		e.callsChangedLocked()
 	}

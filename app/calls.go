@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/media"
@@ -37,6 +38,8 @@ type call struct {
 	missed  bool               // it came in and nobody took it
 	heardAt time.Time          // when a packet of sound was last seen to have come
 	codecs  codecChange
+	// way is how its signalling goes, once that is known; it needs no lock, as its media asks with its own held.
+	way atomic.Pointer[sip.Call]
 	// successor has taken its place (RFC 3891).
 	successor *call
 	recording *recording // nil: none
@@ -128,6 +131,7 @@ func (e *Engine) invite(ctx context.Context, c *call, to uri.URI, account *sip.A
 // callChanged follows the state of a call in the user agent.
 func (e *Engine) callChanged(c *call, s *sip.Call) {
 	state := s.State()
+	c.way.Store(s)
 	if state == sip.Ended {
 		e.mu.Lock()
 		c.missed = c.missed || isMissed(c, s.EndCause())
@@ -195,6 +199,9 @@ func (e *Engine) endSentence(c *call, cause sip.EndCause) *UserError {
 		}
 		return userErrorf("%s did not answer.", who)
 	case sip.EndedRefused, sip.EndedFailed:
+		if refusesEncryption(cause.Err) && c.media != nil && c.media.Insists() {
+			return problem(cause.Err, insecurePeer, who)
+		}
 		if cause.Err != nil {
 			return explain(aboutCall, who, cause.Err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/peregrine-softphone/peregrine/media/adapt"
 	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/media/codec"
+	"github.com/peregrine-softphone/peregrine/media/secure"
 	"github.com/peregrine-softphone/peregrine/sip"
 )
 
@@ -41,9 +42,15 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 // newSession makes the media of a call from the settings. toward is where its signalling goes; the zero
 // value stands for the Internet at large.
 func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) {
+	policy, keys, byTLS := e.securityOf(c)
+	certificate, err := e.certificate()
+	if err != nil { // keys by SDES remain
+		e.log.Warn("no certificate for media", "err", err)
+	}
 	return media.New(media.Config{
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
 		Codecs: codecOrder(e.codecsOf(c)), ICE: e.iceOf(c, toward),
+		Security: policy, Keys: keys, Certificate: certificate, SecureSignalling: func() bool { return c.secured(byTLS) },
 		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
 		Adapt: e.setting(SettingAdaptation) == "on", OnWish: func(w adapt.Wish) { e.wished(c, w) },
 		OnChange: func() {
@@ -53,6 +60,44 @@ func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) 
 			e.mover.callChanged(c)
 		},
 	})
+}
+
+// securityOf is the policy of a call's account, and whether requests outside a call go to its server by TLS.
+func (e *Engine) securityOf(c *call) (policy secure.Policy, keys secure.Exchange, byTLS bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	policy = secure.Preferred
+	for _, a := range e.accounts {
+		if a.id() != c.account {
+			continue
+		}
+		switch a.entry.Security {
+		case SecurityOff:
+			policy = secure.Off
+		case SecurityRequired:
+			policy = secure.Required
+		case SecurityPreferred, "":
+		}
+		switch a.entry.Keys {
+		case KeysSDES:
+			keys = secure.SDES
+		case KeysDTLS:
+			keys = secure.DTLS
+		case KeysAuto, "":
+		}
+		byTLS = a.sip != nil && a.sip.State().Transport == "tls"
+	}
+	return policy, keys, byTLS
+}
+
+// secured reports whether keys may stand in the call's descriptions. byTLS counts until a way is known: should the first
+// request go another one, package sip takes the keys out. It takes no lock of the engine.
+func (c *call) secured(byTLS bool) bool {
+	s := c.way.Load()
+	if s == nil || s.State() == sip.Calling && !s.Secure() {
+		return byTLS
+	}
+	return s.Secure()
 }
 
 // mediaAddress is the address to write into SDP: the one that leads to the peer's media, or as long as
