@@ -171,8 +171,12 @@ func (r *sparkRenderer) Refresh() {
 // Meter shows a level between 0 and 1.
 type Meter struct {
 	fynewidget.BaseWidget
+	Label string // what screen readers say
+
 	level float64
 }
+
+var _ fyne.Accessible = (*Meter)(nil)
 
 // NewMeter returns a meter at zero.
 func NewMeter() *Meter {
@@ -180,6 +184,17 @@ func NewMeter() *Meter {
 	m.ExtendBaseWidget(m)
 	return m
 }
+
+// Level returns the level shown.
+func (m *Meter) Level() float64 { return m.level }
+
+// AccessibilityLabel implements fyne.Accessible.
+func (m *Meter) AccessibilityLabel() string {
+	return m.Label + " " + strconv.Itoa(int(100*m.level)) + " %"
+}
+
+// AccessibilityRole implements fyne.Accessible.
+func (m *Meter) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleText }
 
 // Set changes the level.
 func (m *Meter) Set(level float64) {
@@ -223,6 +238,7 @@ func (r *meterRenderer) Layout(s fyne.Size) {
 func (r *meterRenderer) Refresh() {
 	r.ground.FillColor = theme.Color("pressed")
 	r.fill.FillColor = theme.Color(theme.Good)
+	r.fill.Hidden = r.m.level == 0 // round corners would leave a dot
 	r.Layout(r.m.Size())
 	canvas.Refresh(r.ground)
 	canvas.Refresh(r.fill)

@@ -87,7 +87,7 @@ func (r *toggleRenderer) Layout(s fyne.Size) {
 }
 
 func (r *toggleRenderer) Refresh() {
-	r.track.FillColor, r.knob.FillColor = theme.Color(theme.Raised), theme.Color(theme.Quiet)
+	r.track.FillColor, r.knob.FillColor = theme.Color("pressed"), theme.Color(theme.Quiet)
 	if r.t.on {
 		r.track.FillColor, r.knob.FillColor = theme.Color(theme.Accent), theme.Color(theme.OnAccent)
 	}
