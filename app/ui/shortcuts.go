@@ -39,6 +39,7 @@ func (w *window) keys() []key {
 		{fyne.KeyT, ctrl, lang.L("Transfer the call"), w.transferFocused},
 		{fyne.KeyJ, ctrl, lang.L("Talk together"), w.TalkTogether},
 		{fyne.KeyR, ctrl, lang.L("Call the last number again"), w.Redial},
+		{fyne.KeyR, ctrl | fyne.KeyModifierShift, lang.L("Record the call"), w.toggleRecording},
 		{fyne.KeyD, ctrl | fyne.KeyModifierShift, lang.L("Do not disturb"), w.toggleDND},
 		{fyne.KeyT, ctrl | fyne.KeyModifierShift, lang.L("Details for support"), w.ShowDetails},
 		{fyne.KeyComma, ctrl, lang.L("Settings"), w.ShowSettings},
@@ -85,7 +86,8 @@ func (w *window) typedKey(ev *fyne.KeyEvent) {
 			w.closeDialog()
 		case w.strips.Fold():
 		case w.shown && w.welcome == nil && w.sidebar.Fold():
-		case w.view == viewSettings || w.view == viewAccount || w.view == viewSupport || w.shell.Narrow():
+		case w.view == viewSettings || w.view == viewAccount || w.view == viewSupport ||
+			w.view == viewSound || w.shell.Narrow():
 			w.Back()
 		case w.view == viewChat && w.welcome == nil:
 			w.win.Canvas().Focus(w.chat.Composer)

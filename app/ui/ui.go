@@ -41,7 +41,9 @@ type Engine interface {
 	Hold(ctx context.Context, id string) error
 	Resume(ctx context.Context, id string) error
 	Mute(ctx context.Context, id string, on bool) error
-	Codec(ctx context.Context, id, name string) error
+	Codec(ctx context.Context, id, name string) error                     // "auto": the program chooses
+	Record(ctx context.Context, id, path string) (file string, err error) // "": a named file in the folder
+	StopRecording(ctx context.Context, id string) error
 	DTMF(ctx context.Context, id, digits string) error
 	Transfer(ctx context.Context, id, address string) error // unseen
 	Connect(ctx context.Context, id, otherID string) error  // the two others talk, we leave
@@ -66,6 +68,8 @@ type Engine interface {
 	Set(ctx context.Context, key, value string) error
 	Get(ctx context.Context, key string) (string, error)
 	Devices(ctx context.Context) ([]app.Device, error)
+	SoundTest(ctx context.Context) error             // a second one ends the first
+	PlayTone(ctx context.Context, what string) error // "ringtone"
 	DismissNotice(ctx context.Context, id string) error
 	Trace(ctx context.Context) <-chan app.TraceEntry // the recent ones first; ends with ctx
 	TraceTo(ctx context.Context, path string) error  // "": stops

@@ -444,10 +444,7 @@ func TestRemovedBuddyCanBeBroughtBack(t *testing.T) {
 func TestSettingsChooseTheTheme(t *testing.T) {
 	h := open(t, uitest.Settings(uitest.Noon()), wide())
 	h.ShowSettings()
-	h.until("the devices are there", func() bool { return slices.Contains(h.settings.Output.Options, "Built-in Speakers") })
-	if h.settings.Output.Selected != "Headset" {
-		t.Errorf("speaker shown: %q, want Headset", h.settings.Output.Selected)
-	}
+	h.pump()
 	for _, v := range h.e.Verbs() {
 		if strings.HasPrefix(v, "Set ") {
 			t.Fatalf("opening the page changed a setting: %q", v)
@@ -456,8 +453,6 @@ func TestSettingsChooseTheTheme(t *testing.T) {
 	h.settings.Looks.SetSelectedIndex(2)
 	h.verb("Set theme light")
 	h.until("the window is light", func() bool { return h.mode == theme.Light })
-	h.settings.Output.SetSelected("Built-in Speakers")
-	h.verb("Set audio.output device:Built-in Speakers")
 }
 
 // TestThemeReachesHiddenPages: the chat behind the settings has the new colors when it is shown again.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"net/url"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -28,6 +29,7 @@ const (
 	viewSettings
 	viewAccount
 	viewSupport
+	viewSound
 )
 
 // window is the main window and all it has to remember. It belongs to the UI thread.
@@ -46,9 +48,11 @@ type window struct {
 	chat     *page.Chat
 	strips   *page.Strips
 	settings *page.Settings
+	sound    *page.Sound
 	account  *page.Welcome // the page that adds an account or signs one in again
 	support  *page.Support
 	transfer *page.Transfer // the panel in the dialog, if that is one
+	files    *page.Files    // as above
 	nobody   fyne.CanvasObject
 	blank    *fyne.Container
 
@@ -73,6 +77,7 @@ type window struct {
 	stopTrace  func()
 	unread     int                      // as written into the title
 	notify     func(title, text string) // to the system
+	openURL    func(*url.URL) error     // in the system's way
 }
 
 func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
@@ -81,7 +86,7 @@ func newWindow(a fyne.App, e Engine, b *binder, o Options) *window {
 		marking: map[string]uint64{}, hungUp: map[string]bool{}, wasLive: map[string]bool{}, rings: map[string]*ring{},
 		stopTrace: func() {},
 	}
-	w.notify = w.sendNotification
+	w.notify, w.openURL = w.sendNotification, a.OpenURL
 	first := e.Snapshot() // so that the first picture is already the right one
 	w.mode = theme.ParseMode(first.Settings["theme"])
 	a.Settings().SetTheme(theme.New(w.mode))
@@ -114,6 +119,7 @@ func (w *window) show(s app.Snapshot) {
 		return // it was on its way while a verb has shown a newer one
 	}
 	w.tellOfNews(w.snap, s)
+	w.tellOfRecordings(w.snap, s)
 	figures := w.shown && w.welcome == nil && page.OnlyFigures(w.snap, s)
 	w.snap, w.shown = s, true
 	if figures {
@@ -157,10 +163,11 @@ func (w *window) showFigures() {
 	w.strips.Figures(w.snap)
 	switch w.view {
 	case viewSettings:
-		w.settings.Levels(w.snap)
 		w.settings.Retries(w.snap, w.opts.Now())
 	case viewSupport:
 		w.support.Show(w.snap, w.opts.Now())
+	case viewSound:
+		w.sound.Levels(w.snap)
 	case viewNobody, viewChat, viewAccount:
 	}
 }
@@ -208,6 +215,8 @@ func (w *window) showRight() {
 		w.account.Show(w.snap)
 	case viewSupport:
 		w.support.Show(w.snap, w.opts.Now())
+	case viewSound:
+		w.sound.Show(w.snap)
 	case viewNobody:
 		w.shell.SetBody(w.blank, w.nobody)
 	}
@@ -262,6 +271,9 @@ func (w *window) tick() {
 	w.dropToasts(now)
 	if w.view == viewSettings {
 		w.settings.Tick(now)
+	}
+	if w.view == viewSound {
+		w.sound.Tick(now)
 	}
 	if w.shown && w.welcome == nil && now.Second() == 0 {
 		w.sidebar.Show(w.snap, w.opened(), now) // "14:02" becomes "Yesterday" by itself
@@ -327,7 +339,7 @@ func (w *window) Open(address string) {
 
 // Back implements page.Actions.
 func (w *window) Back() {
-	if w.view == viewSupport || w.view == viewAccount {
+	if w.view == viewSupport || w.view == viewAccount || w.view == viewSound {
 		w.ShowSettings() // where they were opened
 		return
 	}
@@ -384,7 +396,7 @@ func (w *window) ShowAddBuddy(address string) {
 func (w *window) closeDialog() {
 	if w.dialog != nil {
 		w.dialog.Hide()
-		w.dialog, w.transfer = nil, nil
+		w.dialog, w.transfer, w.files = nil, nil, nil
 	}
 }
 

@@ -66,7 +66,9 @@ func NewAccountForm(act Actions, done, cancel func()) *AccountForm {
 	f.Submit = widget.NewButton("", lang.L("Sign in"), widget.AccentKind, f.submit)
 	f.Address.OnEnter, f.Password.OnEnter = f.submit, f.submit
 	f.Address.OnBlur = func() { f.check(false) }
-	f.more.proxy.OnBlur, f.more.identity.OnBlur = f.Address.OnBlur, f.Address.OnBlur
+	for _, e := range []*widget.Entry{f.more.proxy, f.more.identity, f.more.media.stun, f.more.media.turn} {
+		e.OnBlur = f.Address.OnBlur
+	}
 	f.Address.OnChanged = func(string) { f.wrong.hide() } // no blame while one types
 	f.progress = container.NewHBox(
 		widget.NewIcon("retry", theme.Attention, theme.SizeSmall),
@@ -122,6 +124,23 @@ func (f *AccountForm) ChooseTransport(word string) { f.more.transport.SetSelecte
 func (f *AccountForm) ChooseVerify(v app.Verify, file string) {
 	f.more.verify.SetSelectedIndex(slices.Index(verifies(), v))
 	f.more.caFile.SetText(file)
+}
+
+// ChooseSecurity chooses whether calls are encrypted, and how their keys come about.
+func (f *AccountForm) ChooseSecurity(p app.MediaSecurity, k app.KeyExchange) {
+	f.more.media.security.SetSelectedIndex(slices.Index(securities(), p))
+	f.more.media.keys.SetSelectedIndex(slices.Index(keyWays(), k))
+}
+
+// UseICE looks for ways through routers with these servers.
+func (f *AccountForm) UseICE(stun, turn, user, password string) {
+	m := f.more.media
+	m.ice.Set(true)
+	m.changed()
+	m.stun.SetText(stun)
+	m.turn.SetText(turn)
+	m.user.SetText(user)
+	m.password.SetText(password)
 }
 
 // KeepInFile chooses where the password is kept.

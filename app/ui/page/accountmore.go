@@ -22,6 +22,7 @@ type accountMore struct {
 	proxy, caFile                *widget.Entry
 	transport, verify            *fynewidget.Select
 	codecs                       *codecOrder
+	media                        *accountMedia
 	inFile                       *widget.Toggle
 	wrongProxy, wrongIdentity    *hint
 	certificate, caBox, pinWords fyne.CanvasObject
@@ -46,6 +47,7 @@ func newAccountMore(act Actions, submit func()) *accountMore {
 		lang.L("By the key it shows first"),
 	}, changed)
 	m.codecs = newCodecOrder(act)
+	m.media = newAccountMedia(act, submit)
 	m.caBox = field(lang.L("File of the authority"), m.caFile)
 	m.pinWords = tight(paragraph(lang.L("The key is kept at the first connection. "+
 		"Should the server show another one later, Peregrine does not sign in and tells you."),
@@ -61,6 +63,7 @@ func newAccountMore(act Actions, submit func()) *accountMore {
 		field(lang.L("Outbound proxy"), withHint(m.proxy, m.wrongProxy)),
 		field(lang.L("Transport"), m.transport),
 		m.certificate,
+		m.media.root,
 		m.codecs.root,
 		m.inFile,
 	)
@@ -80,6 +83,7 @@ func (m *accountMore) showTLS() {
 	show(m.certificate, how == 0 || how == 3)
 	show(m.caBox, m.verify.SelectedIndex() == 1)
 	show(m.pinWords, m.verify.SelectedIndex() == 2)
+	m.media.wrongKeys.hide()
 	m.act.Resize()
 }
 
@@ -103,6 +107,7 @@ func (m *accountMore) set(a app.Account) {
 		m.verify.SetSelectedIndex(i)
 	}
 	m.codecs.set(a.Codecs)
+	m.media.set(a.MediaPolicy)
 }
 
 // check says what is wrong with what was typed.
@@ -116,7 +121,8 @@ func (m *accountMore) check() bool {
 	if badIdentity {
 		m.wrongIdentity.show(lang.L("A SIP address has a name and a domain, like alice@example.org."))
 	}
-	return !badProxy && !badIdentity
+	i := m.transport.SelectedIndex()
+	return m.media.check(i == 1 || i == 2) && !badProxy && !badIdentity
 }
 
 // into writes the fields into the description of an account.
@@ -134,93 +140,8 @@ func (m *accountMore) into(spec *app.AccountSpec) {
 	if spec.Verify == app.VerifyCA {
 		spec.CAFile = strings.TrimSpace(m.caFile.Text)
 	}
+	m.media.into(spec)
 	if m.inFile.On() {
 		spec.PasswordStore = app.StoreFile
-	}
-}
-
-// codecOrder is an account's own order of codecs, if it has one.
-type codecOrder struct {
-	root *fyne.Container
-	own  *widget.Toggle
-	rows *fyne.Container
-	act  Actions
-
-	order []string
-	off   map[string]bool
-}
-
-// codecNames are the codecs there are, in the order they are preferred.
-func codecNames() []string { return []string{"opus", "G722", "PCMU", "PCMA"} }
-
-func newCodecOrder(act Actions) *codecOrder {
-	c := &codecOrder{act: act, order: codecNames(), off: map[string]bool{}}
-	c.rows = container.New(layout.NewCustomPaddedVBoxLayout(0))
-	c.own = widget.NewToggle(lang.L("Own order of codecs"), func(bool) { c.draw() })
-	card := widget.NewCard(theme.Raised, widget.Sides(1, 2, 1, 4), c.rows)
-	c.root = container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), c.own, card)
-	c.draw()
-	return c
-}
-
-// set takes over the order of an account: names with commas between, "" for none of its own.
-func (c *codecOrder) set(names string) {
-	c.own.Set(names != "")
-	c.order, c.off = nil, map[string]bool{}
-	for name := range strings.SplitSeq(names, ",") {
-		for _, known := range codecNames() {
-			if strings.EqualFold(strings.TrimSpace(name), known) && !slices.Contains(c.order, known) {
-				c.order = append(c.order, known)
-			}
-		}
-	}
-	for _, known := range codecNames() {
-		if !slices.Contains(c.order, known) {
-			c.order = append(c.order, known)
-			c.off[known] = names != ""
-		}
-	}
-	c.draw()
-}
-
-// value is the order as an account has it.
-func (c *codecOrder) value() string {
-	if !c.own.On() {
-		return ""
-	}
-	names := slices.DeleteFunc(slices.Clone(c.order), func(name string) bool { return c.off[name] })
-	return strings.Join(names, ",")
-}
-
-// draw makes the rows anew.
-func (c *codecOrder) draw() {
-	c.rows.RemoveAll()
-	for i, name := range c.order {
-		word := CodecName(name)
-		use := widget.NewToggle(word, func(on bool) {
-			c.off[name] = !on
-			if c.value() == "" && c.own.On() { // the last one stays: a call needs one
-				c.off[name] = false
-				c.draw()
-			}
-		})
-		use.Set(!c.off[name])
-		prefer := lang.L("Prefer {{.Codec}}", data{"Codec": word})
-		up := widget.NewIconButton("up", prefer, widget.Plain, func() { c.raise(i) }).Height(32)
-		if i == 0 {
-			up.Disable()
-		}
-		c.rows.Add(container.NewBorder(nil, nil, nil, up, use))
-	}
-	show(c.root.Objects[1], c.own.On())
-	c.rows.Refresh()
-	c.act.Resize()
-}
-
-// raise moves a codec up by one.
-func (c *codecOrder) raise(i int) {
-	if i > 0 {
-		c.order[i-1], c.order[i] = c.order[i], c.order[i-1]
-		c.draw()
 	}
 }

@@ -23,6 +23,7 @@ type Actions interface {
 	ShowAccount(address string)   // to sign it in again, or to change it
 	ShowTransfer(id string)       // whom to hand a call on to
 	ShowDetails()                 // the page for support: the SIP trace and figures
+	ShowSound()                   // the page of devices, voice, ringtone, codecs and recordings
 	Tell(sentence, detail string) // a toast
 	Copy(text string)
 	Menu(items []*fyne.MenuItem, at fyne.Position)
@@ -39,7 +40,8 @@ type Actions interface {
 	Hold(id string)
 	Resume(id string)
 	Mute(id string, on bool)
-	Codec(id, name string)
+	Codec(id, name string)     // "auto": the program chooses
+	Record(id string, on bool) // begins to record a call, or ends it
 	DTMF(id, digits string)
 	Transfer(id, address string, done func(error)) // hands the call on, unseen
 	Connect(id, other string, done func(error))    // the two others talk, we leave
@@ -73,6 +75,12 @@ type Actions interface {
 	StartDemo(done func(error))
 	Set(key, value string)
 	Devices(done func([]app.Device, error))
+	SoundTest()             // records the user and plays that back; ends it while it runs
+	PlayRingtone()          // as a call that comes in
+	OpenFolder(path string) // in the system's way
+	ChooseFile(extensions []string, chosen func(path string))
+	ChooseFolder(start string, chosen func(path string))
+	ReadFolder(path string, done func([]FolderEntry, error))
 	DismissNotice(id string)
 	TraceTo(path string, done func(error)) // writes the SIP trace to a file; "": stops
 }

@@ -25,6 +25,29 @@ func paragraph(
 	return r
 }
 
+// remark is a quiet sentence that wraps and changes.
+type remark struct {
+	root fyne.CanvasObject
+	text *fynewidget.RichText
+}
+
+func newRemark() *remark {
+	text := paragraph("", "helperText", theme.Quiet, fyne.TextAlignLeading)
+	return &remark{root: tight(text), text: text}
+}
+
+// show shows a sentence; "" hides the line.
+func (r *remark) show(text string) {
+	if s := r.text.Segments[0].(*fynewidget.TextSegment); s.Text != text {
+		s.Text = text
+		r.text.Refresh()
+	}
+	show(r.root, text != "")
+}
+
+// says is the sentence shown.
+func (r *remark) says() string { return r.text.Segments[0].(*fynewidget.TextSegment).Text }
+
 // tight takes away the padding a paragraph has around itself.
 func tight(o fyne.CanvasObject) fyne.CanvasObject {
 	const pad = -2 * theme.Step

@@ -36,7 +36,9 @@ type Conference struct {
 // Member is one person of a Conference.
 type Member struct {
 	TakeOut, Hangup *widget.Button
+	Recording       *widget.Button // shown while the call is recorded; ends that
 
+	taped  taped
 	root   *fyne.Container
 	call   app.Call
 	avatar *widget.Avatar
@@ -118,7 +120,7 @@ func (c *Conference) show(snap app.Snapshot, calls []app.Call, now time.Time) {
 		c.members = kept
 	}
 	for _, call := range calls {
-		c.members[call.ID].show(snap, call, c.compact)
+		c.members[call.ID].show(snap, call, c.compact, now)
 	}
 	c.Mute.SetOn(c.muted())
 	if c.muted() {
@@ -162,6 +164,7 @@ func newMember(act Actions, id string) *Member {
 	}
 	m.TakeOut = widget.NewButton("user-minus", lang.L("Take out"), widget.Tonal, func() { act.Split(id) }).Height(28)
 	m.Hangup = widget.NewIconButton("hang-up", "", widget.Plain, func() { act.Hangup(id) }).Height(28).Tint(theme.Stop)
+	m.Recording = newRecording(func() { act.Record(id, false) })
 	ground := widget.NewClick(canvas.NewRectangle(color.Transparent), func() { act.Open(m.call.Peer) })
 	m.root = container.New(&free{
 		min: func() fyne.Size { return fyne.NewSize(280, 40) },
@@ -174,15 +177,20 @@ func newMember(act Actions, id string) *Member {
 			put(m.TakeOut, x, 6, out, 28)
 			put(m.bars, x-12-19, 13, 19, 14)
 			room := x - 12 - 19 - 12 - 64
+			if m.Recording.Visible() {
+				w := m.Recording.MinSize().Width
+				put(m.Recording, x-12-19-12-w, 8, w, 24)
+				room -= w + 8
+			}
 			name := min(fyne.MeasureText(m.name.Text(), theme.SizeText, fyne.TextStyle{}).Width+1, room)
 			put(m.name, 64, 10, name, 20)
 			put(m.state, 64+name+8, 11, max(0, room-name-8), 18)
 		},
-	}, ground, m.avatar, m.name, m.state, m.bars, m.TakeOut, m.Hangup)
+	}, ground, m.avatar, m.name, m.state, m.bars, m.Recording, m.TakeOut, m.Hangup)
 	return m
 }
 
-func (m *Member) show(snap app.Snapshot, c app.Call, compact bool) {
+func (m *Member) show(snap app.Snapshot, c app.Call, compact bool, now time.Time) {
 	m.call = c
 	m.avatar.Set(c.PeerName, c.Peer, "")
 	if b, ok := findBuddy(snap, c.Peer); ok {
@@ -191,11 +199,15 @@ func (m *Member) show(snap app.Snapshot, c app.Call, compact bool) {
 	m.name.SetText(c.PeerName)
 	m.Hangup.Set("hang-up", lang.L("Hang up on {{.Name}}", data{"Name": c.PeerName}))
 	m.bars.Set(c.Quality.Bars)
+	m.taped.show(m.Recording, c, now)
 	show(m.TakeOut, !compact)
 	m.root.Refresh()
 }
 
 func (m *Member) tick(now time.Time) {
+	if m.taped.tick(m.Recording, now) {
+		m.root.Refresh()
+	}
 	words := duration(now.Sub(m.call.AnsweredAt))
 	if m.call.State == app.CallHeld {
 		words += " · " + lang.L("On hold")

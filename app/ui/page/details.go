@@ -35,20 +35,23 @@ func (f *figure) words(v float64) string {
 	return text
 }
 
-// callDetails is what is under the quality bars: figures with sparklines, counts, hand-offs.
+// callDetails is what is under the quality bars: protection, path and codec, figures with sparklines,
+// counts, hand-offs.
 type callDetails struct {
 	root     *fyne.Container
+	facts    *callFacts
 	figures  []*figure
 	counts   *widget.Text
-	path     *widget.Text
+	address  *widget.Text
 	handOffs *fyne.Container
 	shown    int // hand-offs drawn
 	lastDone app.HandOff
 }
 
-func newCallDetails() *callDetails {
+func newCallDetails(codecMenu func(at *widget.Button)) *callDetails {
 	d := &callDetails{
-		counts: widget.NewText("", widget.Caption()), path: widget.NewText("", widget.Caption()),
+		facts: newCallFacts(codecMenu), counts: widget.NewText("", widget.Caption()),
+		address:  widget.NewText("", widget.Caption()),
 		handOffs: container.New(layout.NewCustomPaddedVBoxLayout(theme.Step)),
 	}
 	tiles := container.New(&tileLayout{least: 104})
@@ -62,25 +65,41 @@ func newCallDetails() *callDetails {
 		box := container.New(layout.NewCustomPaddedVBoxLayout(0), name, f.value, f.line)
 		tiles.Add(widget.NewCard(theme.Raised, widget.Sides(2, 2.5, 1.5, 2.5), box))
 	}
-	add(
-		lang.L("Loss"),
-		"%.1f %%",
-		2,
-		func(q app.Quality) (float64, bool) { return q.LossPercent, q.PacketsReceived > 0 },
-	)
-	add(
-		lang.L("Jitter"),
-		"%.0f ms",
-		20,
-		func(q app.Quality) (float64, bool) { return q.JitterMS, q.PacketsReceived > 0 },
-	)
+	heard := func(q app.Quality) bool { return q.PacketsReceived > 0 }
+	told := func(q app.Quality) bool { return q.RTTMS > 0 || q.RemoteLossPercent > 0 } // the other side reports
+	add(lang.L("Loss, coming in"), "%.1f %%", 2, func(q app.Quality) (float64, bool) { return q.LossPercent, heard(q) })
+	add(lang.L("Loss, going out"), "%.1f %%", 2,
+		func(q app.Quality) (float64, bool) { return q.RemoteLossPercent, told(q) })
+	add(lang.L("Jitter"), "%.0f ms", 20, func(q app.Quality) (float64, bool) { return q.JitterMS, heard(q) })
 	add(lang.L("Round trip"), "%.0f ms", 100, func(q app.Quality) (float64, bool) { return q.RTTMS, q.RTTMS > 0 })
-	add(lang.L("Buffer"), "%.0f ms", 100, func(q app.Quality) (float64, bool) { return q.DelayMS, q.DelayMS > 0 })
+	add(lang.L("Delay"), "%.0f ms", 100, func(q app.Quality) (float64, bool) { return q.DelayMS, q.DelayMS > 0 })
 	add(lang.L("Sound, 1 to 4.5"), "%.1f", 4.5, func(q app.Quality) (float64, bool) { return q.MOS, q.MOS > 0 })
-	d.root = container.New(layout.NewCustomPaddedLayout(0, 12, 12, 12),
-		container.New(layout.NewCustomPaddedVBoxLayout(2*theme.Step), tiles, d.path, d.counts, d.handOffs))
+	box := container.New(layout.NewCustomPaddedLayout(0, 12, 12, 12), container.New(
+		layout.NewCustomPaddedVBoxLayout(2*theme.Step), d.facts.root, tiles,
+		container.New(layout.NewCustomPaddedVBoxLayout(0), d.counts, d.address), d.handOffs))
+	scroll := flat(container.NewVScroll(box))
+	d.root = container.New(&capped{content: box}, scroll)
 	return d
 }
+
+// capped gives a part that scrolls the height of its content, as far as the window has room for it
+// besides the call above and the field for messages below.
+type capped struct{ content fyne.CanvasObject }
+
+const (
+	cappedBeside float32 = 340 // header, strip, composer and some of the chat
+	cappedLeast  float32 = 120
+)
+
+func (c *capped) MinSize(o []fyne.CanvasObject) fyne.Size {
+	h := c.content.MinSize().Height
+	if window := fyne.CurrentApp().Driver().CanvasForObject(o[0]); window != nil {
+		h = min(h, max(cappedLeast, window.Size().Height-cappedBeside))
+	}
+	return fyne.NewSize(100, h)
+}
+
+func (c *capped) Layout(o []fyne.CanvasObject, s fyne.Size) { put(o[0], 0, 0, s.Width, s.Height) }
 
 // tileLayout fills rows with tiles of one width that are at least so wide.
 type tileLayout struct {
@@ -88,8 +107,11 @@ type tileLayout struct {
 	width float32
 }
 
+// columns is how many tiles stand in a row: as few as fill as many rows as are needed anyway.
 func (t *tileLayout) columns(n int) int {
-	return max(1, min(n, int((t.width+theme.Step*2)/(t.least+theme.Step*2))))
+	most := max(1, min(n, int((t.width+theme.Step*2)/(t.least+theme.Step*2))))
+	rows := (n + most - 1) / most
+	return (n + rows - 1) / rows
 }
 
 func (t *tileLayout) Layout(o []fyne.CanvasObject, s fyne.Size) {
@@ -117,21 +139,23 @@ func (t *tileLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(t.least, float32(rows)*(t.height(o)+2*theme.Step)-2*theme.Step)
 }
 
-func (d *callDetails) show(c app.Call, now time.Time) {
+// show fills the details; chosen tells whether the user chose the codec.
+func (d *callDetails) show(c app.Call, chosen bool, now time.Time) {
 	q := c.Quality
+	d.facts.show(c, chosen)
 	for _, f := range d.figures {
 		if v, known := f.read(q); known {
 			f.value.SetText(f.words(v))
 		}
 	}
-	d.counts.SetText(lang.L("{{.Sent}} packets sent · {{.Received}} received · {{.Lost}} lost", data{
+	counts := lang.L("{{.Sent}} packets sent · {{.Received}} received · {{.Lost}} lost", data{
 		"Sent": q.PacketsSent, "Received": q.PacketsReceived, "Lost": q.Lost,
-	}))
-	secure := lang.L("Not encrypted")
-	if c.Encryption != "" && c.Encryption != "none" {
-		secure = c.Encryption
+	})
+	if q.ConcealedMS >= 1 {
+		counts += " · " + lang.L("{{.Time}} of sound filled in", data{"Time": millis(q.ConcealedMS)})
 	}
-	d.path.SetText(CodecName(c.Codec) + " · " + secure + " · " + ShowAddress(c.Peer))
+	d.counts.SetText(counts)
+	d.address.SetText(ShowAddress(c.Peer))
 	d.showHandOffs(c, now)
 }
 

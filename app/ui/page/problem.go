@@ -61,6 +61,14 @@ func (h *hint) show(text string) {
 	h.root.Show()
 }
 
+// says is the sentence shown, or "".
+func (h *hint) says() string {
+	if !h.root.Visible() {
+		return ""
+	}
+	return h.text.Text()
+}
+
 func (h *hint) hide() { h.root.Hide() }
 
 // withHint puts a hint below a field.

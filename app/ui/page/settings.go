@@ -15,10 +15,10 @@ import (
 	"github.com/peregrine-softphone/peregrine/app/ui/widget"
 )
 
-// Settings is the page of accounts, calls, sound and looks.
+// Settings is the page of accounts, calls and looks; sound has a page of its own.
 type Settings struct {
 	Root                 fyne.CanvasObject
-	Input, Output        *fynewidget.Select
+	Sound                *widget.Tap
 	Looks                *fynewidget.Select
 	Strangers, Transfers *fynewidget.Select
 	AutoAnswer, DND      *widget.Toggle
@@ -30,31 +30,26 @@ type Settings struct {
 
 	act      Actions
 	accounts *fyne.Container
-	devices  []app.Device
-	choices  map[string]string // what a select shows to the value of the setting
-	heard    *widget.Meter
-	spoken   *widget.Meter
-	levels   *fyne.Container
+	choices  choices
+	sound    *widget.Text
 	problem  *problem
-	filling  bool
-	asked    bool // the devices are known
 	snap     app.Snapshot
 	shown    []app.Account
 }
 
-// NewSettings returns the page and asks for the devices and the blocked addresses.
+// NewSettings returns the page and asks for the blocked addresses.
 func NewSettings(act Actions) *Settings {
 	s := &Settings{
-		act: act, choices: map[string]string{}, problem: newProblem(), Accounts: map[string]*AccountRow{},
+		act: act, choices: choices{act: act, values: map[string]string{}}, problem: newProblem(),
+		Accounts: map[string]*AccountRow{}, sound: widget.NewText("", widget.Caption()),
 		accounts: container.New(layout.NewCustomPaddedVBoxLayout(5 * theme.Step)), Blocked: newBlocked(act),
 	}
-	s.Input = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.input", v) })
-	s.Output = fynewidget.NewSelect(nil, func(v string) { s.choose("audio.output", v) })
-	s.Looks = s.words("theme", []string{lang.L("As the system"), lang.L("Dark"), lang.L("Light")},
+	s.Sound = leadsTo("speaker", lang.L("Devices, ringtone, recordings"), s.sound, act.ShowSound)
+	s.Looks = s.choices.of("theme", []string{lang.L("As the system"), lang.L("Dark"), lang.L("Light")},
 		string(theme.System), string(theme.Dark), string(theme.Light))
-	s.Strangers = s.words("strangers", []string{lang.L("Ring"), lang.L("Ask me quietly"), lang.L("Turn them away")},
-		"ring", "ask", "refuse")
-	s.Transfers = s.words("transfers", []string{lang.L("Ask me"), lang.L("Always allow"), lang.L("Never allow")},
+	s.Strangers = s.choices.of("strangers",
+		[]string{lang.L("Ring"), lang.L("Ask me quietly"), lang.L("Turn them away")}, "ring", "ask", "refuse")
+	s.Transfers = s.choices.of("transfers", []string{lang.L("Ask me"), lang.L("Always allow"), lang.L("Never allow")},
 		"ask", "allow", "refuse")
 	s.AutoAnswer = widget.NewToggle(lang.L("Answer calls by itself"),
 		func(on bool) { act.Set("autoanswer", onOff(on)) })
@@ -66,34 +61,14 @@ func NewSettings(act Actions) *Settings {
 	s.Trusted.OnBlur = s.saveTrusted
 	s.Trusted.OnEnter = s.saveTrusted
 	s.Support = widget.NewButton("info", lang.L("Details for support"), widget.Tonal, act.ShowDetails)
-	s.heard, s.spoken = widget.NewMeter(), widget.NewMeter()
-	s.levels = container.New(
-		layout.NewCustomPaddedVBoxLayout(2*theme.Step),
-		field(lang.L("Level of the microphone in this call"), s.spoken),
-		field(lang.L("Level of what you hear"), s.heard),
-	)
-	s.levels.Hide()
 	s.Root = s.build()
-	act.Devices(s.gotDevices)
 	s.Blocked.Load()
 	return s
 }
 
-// words is a choice between the values of a setting, each with its words.
-func (s *Settings) words(key string, words []string, values ...string) *fynewidget.Select {
-	for i, w := range words {
-		s.choices[key+":"+w] = values[i]
-	}
-	return fynewidget.NewSelect(words, func(w string) {
-		if !s.filling {
-			s.act.Set(key, s.choices[key+":"+w])
-		}
-	})
-}
-
 func (s *Settings) saveTrusted() {
 	text := strings.TrimSpace(s.Trusted.Text)
-	if text != s.snap.Settings["shield.trusted"] && !s.filling {
+	if text != s.snap.Settings["shield.trusted"] && !s.choices.filling {
 		s.act.Set("shield.trusted", text)
 	}
 }
@@ -108,7 +83,7 @@ func (s *Settings) build() fyne.CanvasObject {
 		container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), s.accounts, add),
 	)
 	sound := group(lang.L("Sound"), rows(
-		s.problem.root, field(lang.L("Microphone"), s.Input), field(lang.L("Speaker"), s.Output), s.levels))
+		s.problem.root, tight(s.Sound)))
 	calls := group(lang.L("Calls"), rows(s.DND, s.AutoAnswer,
 		field(lang.L("When somebody asks to transfer you"), s.Transfers)))
 	strangers := group(lang.L("Strangers"), rows(
@@ -119,7 +94,7 @@ func (s *Settings) build() fyne.CanvasObject {
 		"helperText", theme.Quiet, fyne.TextAlignLeading))
 	support := group(lang.L("Support"), rows(hint, container.NewHBox(s.Support)))
 	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1),
-		accounts, calls, strangers, sound, looks, support, widget.Gap(4))
+		accounts, sound, calls, strangers, looks, support, widget.Gap(4))
 	return flat(container.NewVScroll(container.New(&column{most: 560, top: true}, box)))
 }
 
@@ -153,7 +128,6 @@ func (s *Settings) Show(snap app.Snapshot, now time.Time) {
 	}
 	s.Tick(now)
 	s.fill()
-	s.Levels(snap)
 	if snap.Audio.Problem != "" {
 		s.problem.show(sentence(snap.Audio.Problem), "")
 	} else {
@@ -179,17 +153,6 @@ func (s *Settings) Tick(now time.Time) {
 	}
 }
 
-// Levels shows how loud the call is, if there is one.
-func (s *Settings) Levels(snap app.Snapshot) {
-	calls := live(snap)
-	show(s.levels, len(calls) > 0)
-	if len(calls) > 0 {
-		q := calls[len(calls)-1].Quality
-		s.spoken.Set(q.LevelIn)
-		s.heard.Set(q.LevelOut)
-	}
-}
-
 func sameAccounts(a, b []app.Account) bool {
 	if len(a) != len(b) {
 		return false
@@ -205,22 +168,11 @@ func sameAccounts(a, b []app.Account) bool {
 	return true
 }
 
-func (s *Settings) gotDevices(devices []app.Device, err error) {
-	if err != nil {
-		text, detail := ErrorText(err)
-		s.act.Tell(text, detail)
-		return
-	}
-	s.devices, s.asked = devices, true
-	s.fill()
-}
-
 // fill writes the choices and what is chosen, without that counting as a choice.
 func (s *Settings) fill() {
-	s.filling = true
-	defer func() { s.filling = false }()
-	s.fillDevices(s.Input, "input", s.snap.Audio.Input)
-	s.fillDevices(s.Output, "output", s.snap.Audio.Output)
+	s.choices.filling = true
+	defer func() { s.choices.filling = false }()
+	s.sound.SetText(deviceWord(s.snap.Audio.Input) + " · " + deviceWord(s.snap.Audio.Output))
 	s.AutoAnswer.Set(s.snap.Settings["autoanswer"] == "on")
 	s.DND.Set(s.snap.Self.DND || s.snap.Settings["dnd"] == "on")
 	s.Shield.Set(s.snap.Settings["shield"] != "off")
@@ -228,76 +180,24 @@ func (s *Settings) fill() {
 	if c := fyne.CurrentApp().Driver().CanvasForObject(s.Trusted); c == nil || c.Focused() != s.Trusted {
 		s.Trusted.SetText(trusted)
 	}
-	s.mark("theme", s.Looks, string(theme.ParseMode(s.snap.Settings["theme"])))
-	s.mark("strangers", s.Strangers, s.snap.Settings["strangers"])
-	s.mark("transfers", s.Transfers, s.snap.Settings["transfers"])
+	s.choices.mark("theme", s.Looks, string(theme.ParseMode(s.snap.Settings["theme"])))
+	s.choices.mark("strangers", s.Strangers, s.snap.Settings["strangers"])
+	s.choices.mark("transfers", s.Transfers, s.snap.Settings["transfers"])
 }
 
-// mark shows the value of a setting among its words; one that is not known is the first.
-func (s *Settings) mark(key string, sel *fynewidget.Select, value string) {
-	for i, w := range sel.Options {
-		if s.choices[key+":"+w] == value {
-			sel.SetSelectedIndex(i)
-			return
-		}
+// deviceWord is what a setting of a device says in a few words.
+func deviceWord(v string) string {
+	if v == "" || v == "default" {
+		return lang.L("Same as the system")
 	}
-	sel.SetSelectedIndex(0)
+	return settingName(v, false)
 }
 
-func (s *Settings) fillDevices(sel *fynewidget.Select, kind, chosen string) {
-	if chosen == "" {
-		chosen = "default"
-	}
-	options := []string{lang.L("The system's choice")}
-	s.choices[options[0]] = "default"
-	found := chosen == "default"
-	shown := options[0]
-	for _, d := range s.devices {
-		if d.Kind != kind {
-			continue
-		}
-		options = append(options, d.Name)
-		s.choices[d.Name] = d.Setting
-		if d.Setting == chosen {
-			found, shown = true, d.Name
-		}
-	}
-	if !found { // a device that is not plugged in, a tone, a file
-		shown = settingName(chosen, s.asked)
-		options = append(options, shown)
-		s.choices[shown] = chosen
-	}
-	silent := lang.L("None")
-	if shown != silent {
-		options = append(options, silent)
-		s.choices[silent] = "none"
-	}
-	sel.SetOptions(options)
-	sel.SetSelected(shown)
-}
-
-// settingName is how a value of audio.input or audio.output is shown that is no device at hand; asked
-// says that the devices are known.
-func settingName(v string, asked bool) string {
-	kind, rest, _ := strings.Cut(v, ":")
-	switch kind {
-	case "none":
-		return lang.L("None")
-	case "tone":
-		return lang.L("A tone of {{.Hertz}} Hz", data{"Hertz": rest})
-	case "file":
-		return lang.L("The file {{.Path}}", data{"Path": rest})
-	case "device":
-		if !asked {
-			return rest
-		}
-		return lang.L("{{.Name}} (not there now)", data{"Name": rest})
-	}
-	return v
-}
-
-func (s *Settings) choose(key, shown string) {
-	if value, ok := s.choices[shown]; ok && !s.filling {
-		s.act.Set(key, value)
-	}
+// leadsTo is a row that opens another page.
+func leadsTo(icon, title string, line *widget.Text, open func()) *widget.Tap {
+	mark := widget.NewDisc(icon, theme.Text, theme.Raised, 40)
+	words := container.New(layout.NewCustomPaddedVBoxLayout(0), widget.NewText(title, widget.Strong()), line)
+	row := container.New(&gapBorder{gap: 12}, mark, container.New(&middle{height: 40}, words),
+		widget.NewIcon("right", theme.Quiet, theme.SizeSmall))
+	return widget.NewTap(title, theme.Transparent, theme.RadiusCard, widget.Even(2), row, open)
 }

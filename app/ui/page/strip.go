@@ -26,6 +26,7 @@ type Strip struct {
 	Mute, Keypad, Hold, More, Hangup *widget.Button
 	Answer, Decline, Resume          *widget.Button
 	AnswerHold                       *widget.Button // of a call that comes in during another
+	Recording                        *widget.Button // shown while the call is recorded; ends that
 
 	act     Actions
 	id      string
@@ -38,8 +39,12 @@ type Strip struct {
 	bars    *widget.Bars
 	quality *widget.Tap
 	codec   *widget.Button
+	picked  string // the codec the user has chosen; "": none
 	lock    *widget.Icon
 	secure  *widget.Text
+	locked  *widget.Click // lies over both and opens the details; the keyboard has the bars for that
+	taped   taped
+	adapted adapted
 	notes   *StripNotes
 	several bool // other calls are answered too
 	network *fyne.Container
@@ -70,11 +75,14 @@ func newStrip(act Actions, id string) *Strip {
 		secure:  widget.NewText("", widget.Caption()),
 		netIcon: widget.NewIcon("network", theme.Good, theme.SizeSmall),
 		netText: widget.NewText("", widget.Style{Size: 13, Shrink: true}),
-		details: newCallDetails(),
 		notes:   newStripNotes(act),
+		adapted: adapted{note: newNote("spark", theme.Quiet)},
 	}
+	s.details = newCallDetails(s.codecMenu)
 	s.makeButtons()
-	s.codec = widget.NewButton("", "", widget.Tonal, s.codecMenu).Height(24).Caret()
+	s.codec = widget.NewButton("", "", widget.Tonal, nil).Height(24).Caret()
+	s.codec.OnTapped = func() { s.codecMenu(s.codec) }
+	s.Recording = newRecording(func() { act.Record(id, false) })
 	s.quality = widget.NewTap(
 		lang.L("Quality of the call"),
 		theme.Transparent,
@@ -92,6 +100,7 @@ func newStrip(act Actions, id string) *Strip {
 		func() { act.Open(s.call.Peer) },
 	)
 	ground := widget.NewClick(canvas.NewRectangle(color.Transparent), func() { act.Open(s.call.Peer) })
+	s.locked = widget.NewClick(canvas.NewRectangle(color.Transparent), func() { s.toggle(s.details.root) })
 	s.head = container.New(
 		&stripLayout{s: s, open: open, ground: ground},
 		ground,
@@ -99,18 +108,14 @@ func newStrip(act Actions, id string) *Strip {
 		s.name,
 		s.state,
 		s.quality,
+		s.Recording,
 		s.codec,
 		s.lock,
 		s.secure,
+		s.locked,
 		s.buttons,
 	)
-	s.network = container.New(&free{
-		min: func() fyne.Size { return fyne.NewSize(100, 28) },
-		layout: func(z fyne.Size) {
-			put(s.netIcon, 24, 6, 16, 16)
-			put(s.netText, 64, 4, z.Width-72, 20)
-		},
-	}, s.netIcon, s.netText)
+	s.network = s.networkLine()
 	s.digits = container.NewCenter(
 		container.New(layout.NewCustomPaddedLayout(4, 12, 0, 0), Digits(44, func(d string) { act.DTMF(id, d) })),
 	)
@@ -118,10 +123,22 @@ func newStrip(act Actions, id string) *Strip {
 	s.digits.Hide()
 	s.details.root.Hide()
 	body := container.New(layout.NewCustomPaddedVBoxLayout(0),
-		s.head, s.notes.early.root, s.notes.transfer.root, s.notes.asked.root, s.network, s.digits, s.details.root)
+		s.head, s.notes.early.root, s.notes.transfer.root, s.notes.asked.root, s.network, s.adapted.note.root,
+		s.digits, s.details.root)
 	s.card = widget.NewCard(theme.Surface, widget.Insets{}, body)
 	s.Root = container.New(layout.NewCustomPaddedLayout(8, 4, 12, 12), s.card)
 	return s
+}
+
+// networkLine is the line that tells what the network does to the call.
+func (s *Strip) networkLine() *fyne.Container {
+	return container.New(&free{
+		min: func() fyne.Size { return fyne.NewSize(100, 28) },
+		layout: func(z fyne.Size) {
+			put(s.netIcon, 24, 6, 16, 16)
+			put(s.netText, 64, 4, z.Width-72, 20)
+		},
+	}, s.netIcon, s.netText)
 }
 
 func (s *Strip) makeButtons() {
@@ -145,7 +162,7 @@ func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy 
 
 func (s *Strip) toggle(o fyne.CanvasObject) {
 	show(o, !o.Visible())
-	s.details.show(s.call, s.now)
+	s.details.show(s.call, s.chosen(), s.now)
 	s.Keypad.SetOn(s.digits.Visible())
 	s.act.Resize()
 }
@@ -155,6 +172,11 @@ func (s *Strip) ShowDetails(on bool) {
 	if s.details.root.Visible() != on {
 		s.toggle(s.details.root)
 	}
+}
+
+// Levels are what the details show of how loud both sides are.
+func (s *Strip) Levels() (spoken, heard float64) {
+	return s.details.facts.spoken.Level(), s.details.facts.heard.Level()
 }
 
 // fold folds away what is unfolded under the strip, and tells whether there was anything.
@@ -193,17 +215,21 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	show(s.codec, up && c.Codec != "")
 	show(s.lock, up || c.Secure)
 	show(s.secure, up || c.Secure)
+	show(s.locked, up)
 	s.showSwitches(c)
 	s.bars.Set(c.Quality.Bars)
 	if c.Codec != "" {
 		s.codec.SetText(CodecName(c.Codec))
+		s.codec.Label = lang.L("Codec: {{.Codec}}. Change it.", data{"Codec": CodecName(c.Codec)})
 	}
 	s.showSecurity(c)
 	s.showNetwork(c, now)
-	if s.notes.show(snap, c) {
+	s.taped.show(s.Recording, c, now)
+	changed := s.adapted.show(c, now)
+	if s.notes.show(snap, c) || changed {
 		s.act.Resize()
 	}
-	s.details.show(c, now)
+	s.details.show(c, s.chosen(), now)
 	s.tick(now)
 	s.head.Refresh()
 }
@@ -211,7 +237,7 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 // showSecurity tells what of the call others on the way could listen to.
 func (s *Strip) showSecurity(c app.Call) {
 	switch {
-	case c.Encryption != "" && c.Encryption != "none":
+	case encrypted(c):
 		s.lock.Set("lock", theme.Good)
 		s.secure.SetText(lang.L("Encrypted"))
 	case c.Secure:
@@ -296,6 +322,12 @@ func (s *Strip) tick(now time.Time) {
 	s.now = now
 	s.state.SetText(callState(s.call, now))
 	s.networkTick(now)
+	if s.adapted.tick(now) {
+		s.act.Resize()
+	}
+	if s.taped.tick(s.Recording, now) {
+		s.head.Refresh()
+	}
 	if room := clockRoom(s.state.Text()); room != s.room {
 		s.room = room
 		s.head.Refresh()
@@ -338,33 +370,64 @@ func callState(c app.Call, now time.Time) string {
 	return duration(now.Sub(c.AnsweredAt))
 }
 
-func (s *Strip) codecMenu() {
-	items := make([]*fyne.MenuItem, 0, len(s.call.Codecs))
+// chosen tells whether the codec in use is the one the user has chosen.
+func (s *Strip) chosen() bool { return s.picked != "" && strings.EqualFold(s.picked, s.call.Codec) }
+
+// CodecItems are the codecs both sides can do, and leaving the choice to the program.
+func (s *Strip) CodecItems() []*fyne.MenuItem {
+	if len(s.call.Codecs) == 0 {
+		return nil
+	}
+	auto := fyne.NewMenuItem(lang.L("Automatic"), func() {
+		s.picked = ""
+		s.act.Codec(s.id, "auto")
+	})
+	auto.Checked = !s.chosen()
+	items := []*fyne.MenuItem{auto, fyne.NewMenuItemSeparator()}
+	seen := map[string]bool{} // Speex comes in two bandwidths
 	for _, name := range s.call.Codecs {
-		item := fyne.NewMenuItem(CodecName(name), func() { s.act.Codec(s.id, name) })
-		item.Checked = strings.EqualFold(name, s.call.Codec)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		item := fyne.NewMenuItem(CodecName(name), func() {
+			s.picked = name
+			s.act.Codec(s.id, name)
+		})
+		item.Checked = s.chosen() && strings.EqualFold(name, s.call.Codec)
 		items = append(items, item)
 	}
-	if len(items) > 0 {
-		s.act.Menu(items, below(s.codec))
+	return items
+}
+
+func (s *Strip) codecMenu(at *widget.Button) {
+	if items := s.CodecItems(); len(items) > 0 {
+		s.act.Menu(items, below(at))
 	}
 }
 
-func (s *Strip) moreMenu() {
+// MoreItems are what else can be done with the call.
+func (s *Strip) MoreItems() []*fyne.MenuItem {
 	items := []*fyne.MenuItem{
 		menuItem("transfer", lang.L("Transfer…"), func() { s.act.ShowTransfer(s.id) }),
 	}
 	if s.several {
 		items = append(items, menuItem("join", lang.L("Talk together"), s.act.TalkTogether))
 	}
-	items = append(items,
+	record := menuItem("record", lang.L("Record the call"), func() { s.act.Record(s.id, true) })
+	if s.call.Recording != "" {
+		record = menuItem("stop", lang.L("Stop recording"), func() { s.act.Record(s.id, false) })
+	}
+	return append(items, record,
 		fyne.NewMenuItemSeparator(),
 		menuItem("info", lang.L("Quality and hand-offs"), func() { s.toggle(s.details.root) }),
+		menuItem("speaker", lang.L("Sound settings"), s.act.ShowSound),
 		menuItem("message", lang.L("Show the chat"), func() { s.act.Open(s.call.Peer) }),
 		menuItem("copy", lang.L("Copy the address"), func() { s.act.Copy(ShowAddress(s.call.Peer)) }),
 	)
-	s.act.Menu(items, below(s.More).SubtractXY(140, 0))
 }
+
+func (s *Strip) moreMenu() { s.act.Menu(s.MoreItems(), below(s.More).SubtractXY(140, 0)) }
 
 // menuItem is an entry of a menu with an icon.
 func menuItem(icon, text string, f func()) *fyne.MenuItem {

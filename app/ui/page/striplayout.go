@@ -47,6 +47,7 @@ func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	put(s.state, x, 34, min(state, room), 20)
 	x += state + 8
 	x = l.place(s.quality, x, end, 2)
+	x = l.place(s.Recording, x, end, 8)
 	x = l.place(s.codec, x, end, 8)
 	words := s.secure.MinSize() // shrinks: measured by its text
 	words.Width = fyne.MeasureText(s.secure.Text(), theme.SizeCaption, fyne.TextStyle{}).Width + 1
@@ -54,6 +55,11 @@ func (l *stripLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	lockOnly := s.lock.Visible() && x+14 <= end
 	move(s.lock, lockOnly, x, 37, 14, 14)
 	move(s.secure, fits, x+18, 35, words.Width, 18)
+	over := float32(22)
+	if fits {
+		over += words.Width
+	}
+	move(s.locked, lockOnly, x-4, 32, over+4, 24)
 }
 
 // place puts a chip into the second line if it is shown and fits, and returns where the next begins.

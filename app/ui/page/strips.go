@@ -142,6 +142,9 @@ func (s *Strips) Figures(snap app.Snapshot) {
 		if strip := s.strips[c.ID]; strip != nil {
 			strip.call = c
 			strip.bars.Set(c.Quality.Bars)
+			if strip.details.root.Visible() {
+				strip.details.facts.levels(c)
+			}
 		}
 	}
 	s.Conference.figures(conference(snap))
@@ -153,7 +156,7 @@ func (s *Strips) Tick(now time.Time) {
 		strip.tick(now)
 		strip.details.tick(strip.call)
 		if strip.details.root.Visible() {
-			strip.details.show(strip.call, now)
+			strip.details.show(strip.call, strip.chosen(), now)
 		}
 	}
 	if len(s.Conference.calls) > 0 {

@@ -215,6 +215,12 @@ func CodecName(c string) string {
 		return "G.711 A-law"
 	case "g722":
 		return "G.722"
+	case "gsm":
+		return "GSM"
+	case "speex":
+		return "Speex"
+	case "l16":
+		return "L16"
 	}
 	return c
 }

@@ -26,7 +26,7 @@ func Noon() time.Time { return time.Date(2026, time.November, 24, 14, 5, 9, 0, t
 func All(now time.Time) []Fixture {
 	return []Fixture{
 		First(now), Buddies(now), Call(now), Moving(now), Incoming(now), TwoCalls(now), Failed(now), Settings(now), Many(now),
-		Waiting(now), Conference(now), Transferring(now), Requests(now), Accounts(now),
+		Waiting(now), Conference(now), Transferring(now), Requests(now), Accounts(now), Secured(now), Unplugged(now),
 	}
 }
 

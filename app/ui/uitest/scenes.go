@@ -28,6 +28,35 @@ func Waiting(now time.Time) Fixture {
 	return f
 }
 
+// Secured is a call that is encrypted, goes through a router, was fitted to the network and is recorded.
+func Secured(now time.Time) Fixture {
+	f := Call(now)
+	f.Name = "secured"
+	c := &f.Snapshot.Calls[len(f.Snapshot.Calls)-1]
+	c.Encryption, c.Cipher, c.Path, c.Secure = "dtls", "AEAD_AES_128_GCM", "nat", true
+	c.Codecs = []string{"opus", "G722", "PCMU", "PCMA"}
+	c.Adaptation = "Switched to Opus: the network is slow."
+	c.Recording = "/home/alice/Recordings/2026-11-24 14-05 Bob Keller.wav"
+	c.Quality.RemoteLossPercent, c.Quality.ConcealedMS, c.Quality.TargetDelayMS, c.Quality.BitrateKbps = 1.4, 160, 40, 24
+	return f
+}
+
+// Unplugged is a window whose chosen microphone is not plugged in, with settings of all kinds.
+func Unplugged(now time.Time) Fixture {
+	f := Buddies(now)
+	f.Name = "unplugged"
+	f.Snapshot.Profile = "/home/alice/.config/peregrine"
+	f.Snapshot.Audio.Input = "device:USB Microphone"
+	for k, v := range map[string]string{
+		"audio.input": "device:USB Microphone", "audio.output": "device:Headset", "audio.ringer": "same", "audio.echo": "on",
+		"audio.noise": "on", "audio.gain": "off", "tones": "auto", "adaptation": "on", "recording.format": "wav",
+		"codecs": "opus,G722,PCMU,PCMA", "ringtone": "/home/alice/Music/bells.wav",
+	} {
+		f.Snapshot.Settings[k] = v
+	}
+	return f
+}
+
 // Conference is one conversation with two people, and a call on hold.
 func Conference(now time.Time) Fixture {
 	f := Call(now)

@@ -85,6 +85,7 @@ func (e *Engine) Live(ctx context.Context) {
 					q.PacketsSent, q.PacketsReceived = q.PacketsSent+12, q.PacketsReceived+12
 					q.LevelIn, q.LevelOut = float64(n%9)/9, float64(n%7)/7
 					q.JitterMS, q.RTTMS = 3+float64(n%5), 22+float64(n%11)
+					q.RemoteLossPercent, q.DelayMS, q.MOS = float64(n%13)/8, 40+float64(n%17), 4.3-float64(n%13)/20
 				}
 			}
 		})
