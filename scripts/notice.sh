@@ -60,6 +60,7 @@ vendored() {
   done <<'TABLE'
 media/codec/gsm COPYRIGHT libgsm 1.0.22 TU-Berlin-2.0
 media/codec/speex COPYING libspeex 1.2.1 BSD-3-Clause
+media/voice/speexdsp COPYING libspeexdsp 1.2.1 BSD-3-Clause
 TABLE
 }
 

@@ -44,6 +44,7 @@ var rules = []rule{ //nolint:gochecknoglobals // a table
 		dir: "media/codec", own: []string{"media"},
 		third: []string{"github.com/hraban/opus", "github.com/pion"},
 	},
+	{dir: "media/voice", own: []string{"media/voice"}},
 	{dir: "media", own: []string{"media"}, third: []string{"github.com/pion"}},
 	{dir: "mobility", third: []string{"golang.org/x/sys"}},
 	{
