@@ -21,6 +21,7 @@ type phone struct {
 	mu       sync.Mutex
 	got      map[int][]string
 	problems []Problem
+	blocked  map[uint16]bool // ports that nothing gets to from here
 	changed  chan struct{}
 }
 
@@ -47,6 +48,12 @@ func newPhone(t *testing.T, cfg Config) *phone {
 	a, err := New(cfg, Transport{
 		Ports: p.ports,
 		Send: func(component int, data []byte, to netip.AddrPort) error {
+			p.mu.Lock()
+			blocked := p.blocked[to.Port()]
+			p.mu.Unlock()
+			if blocked {
+				return nil
+			}
 			_, err := socks[component-1].WriteToUDPAddrPort(data, to)
 			return err
 		},
