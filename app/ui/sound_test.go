@@ -93,7 +93,7 @@ func TestSoundTestTellsWhereItIs(t *testing.T) {
 	h.e.Testing("playing", 0.25)
 	h.until("it plays", func() bool {
 		spoken, heard := h.sound.Heights()
-		return h.says("This is how others hear you.") && spoken == 0 && heard == 0.25
+		return h.says("You hear yourself now.") && spoken == 0 && heard == 0.25
 	})
 	fynetest.Tap(h.sound.Test)
 	h.until("it is over", func() bool { _, heard := h.sound.Heights(); return h.sound.Test.Text() == "Test" && heard == 0 })

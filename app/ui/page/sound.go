@@ -202,7 +202,7 @@ func (s *Sound) showTest(state string, calling bool) {
 	case "recording":
 		icon, word, words = "stop", lang.L("Stop"), lang.L("Speak now.")
 	case "playing":
-		icon, word, words = "stop", lang.L("Stop"), lang.L("This is how others hear you.")
+		icon, word, words = "stop", lang.L("Stop"), lang.L("You hear yourself now.")
 	}
 	s.Test.SetText(word)
 	s.Test.Set(icon, word)
