@@ -60,6 +60,9 @@ func deviceError(err error) error {
 
 // settingChanged makes a new value take effect at once, in live calls too.
 func (e *Engine) settingChanged(key string) {
+	if key == SettingInput || key == SettingOutput || key == SettingRinger {
+		e.forgetMissing()
+	}
 	switch key {
 	case SettingInput:
 		e.reopen(func(c *call) { c.media.SetRecorder(recorder{e, c.loop}) })

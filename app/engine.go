@@ -90,6 +90,7 @@ type Engine struct {
 	noticeID int
 	network  Network
 	trouble  string // of the sound
+	devices  deviceWatch
 
 	decided     decisions
 	requests    []*request // open ones, oldest first
@@ -210,6 +211,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	p.start(p.work, "network", e.mover.run)
 	p.start(p.work, "ringer", e.ringer.run)
 	p.start(p.work, "quality", e.measure)
+	p.start(p.work, "devices", e.watchDevices)
 	watcherDone := p.start(p.presence, "watcher", e.watcher.Run)
 	agentDone := p.start(p.presence, "presence agent", e.agent.Run)
 	lampsDone := p.start(p.presence, "lamps", e.lamps.run)

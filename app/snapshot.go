@@ -338,6 +338,7 @@ type Audio struct {
 	Problem string  `json:"problem,omitempty"` // a sentence: no sound server, device gone, …
 	Test    string  `json:"test,omitempty"`    // a sound test: "recording", "playing"; empty: none
 	Level   float64 `json:"level,omitempty"`   // of the test's sound, 0 to 1
+	Devices uint64  `json:"devices"`           // changes when microphones or speakers came or went: ask Devices again
 }
 
 // Settings are the values of `set KEY VALUE`, by key.

@@ -43,7 +43,7 @@ func (e *Engine) composeLocked() Snapshot {
 	s.Self = e.selfLocked()
 	s.Audio.Input = e.settings.value(SettingInput)
 	s.Audio.Output = e.settings.value(SettingOutput)
-	s.Audio.Problem = e.trouble
+	s.Audio.Problem, s.Audio.Devices = e.trouble, e.devices.changes
 	if e.test != nil {
 		s.Audio.Test, s.Audio.Level = e.test.stage, e.test.level
 	}

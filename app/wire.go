@@ -8,6 +8,7 @@ import (
 
 	"github.com/peregrine-softphone/peregrine/buddies"
 	"github.com/peregrine-softphone/peregrine/im"
+	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/mobility"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
@@ -25,7 +26,7 @@ func (e *Engine) wire(ctx context.Context) error {
 		e.cfg.Locale = systemLocale()
 	}
 	if e.cfg.Devices == nil {
-		e.cfg.Devices = systemDevices{e.log}
+		e.cfg.Devices = systemDevices{log: e.log, host: new(audio.Host), missing: e.deviceMissing}
 	}
 	e.news, e.ringer, e.mover = newChatNews(), newRinger(e), newMover(e, e.cfg.Watcher)
 	e.tracer = &tracer{e: e}

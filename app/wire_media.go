@@ -19,12 +19,16 @@ import (
 var _ sip.MediaSession = (*media.Session)(nil)
 
 // systemDevices are the devices of package media/audio.
-type systemDevices struct{ log *slog.Logger }
+type systemDevices struct {
+	log     *slog.Logger
+	host    *audio.Host
+	missing func(device string, missing bool)
+}
 
 var _ Devices = systemDevices{}
 
 func (d systemDevices) options(loop *audio.Loop) audio.Options {
-	return audio.Options{Logger: d.log, Loop: loop, Stream: "Call"}
+	return audio.Options{Logger: d.log, Loop: loop, Stream: "Call", Host: d.host, Missing: d.missing}
 }
 
 func (d systemDevices) OpenRecorder(spec string, loop *audio.Loop) (audio.Recorder, error) {
@@ -36,7 +40,7 @@ func (d systemDevices) OpenPlayer(spec string, loop *audio.Loop) (audio.Player, 
 }
 
 func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
-	return audio.Devices(ctx)
+	return d.host.Devices(ctx)
 }
 
 // newSession makes the media of a call from the settings. toward is where its signalling goes; the zero
@@ -155,9 +159,11 @@ func namedCodecs(order string) []codec.Codec {
 	return out
 }
 
-// Devices lists microphones and speakers.
+// Devices lists microphones and speakers. For a while after it was called Audio.Devices of the snapshot changes when
+// one comes or goes.
 func (e *Engine) Devices(ctx context.Context) ([]Device, error) {
 	list, err := e.cfg.Devices.List(ctx)
+	e.devicesShown(list)
 	if err != nil {
 		return nil, problem(
 			err,

@@ -64,6 +64,10 @@ type Options struct {
 	Logger *slog.Logger // nil logs nothing
 	Loop   *Loop        // for the spec "loop": recorder and player of the same Loop belong together
 	Stream string       // what the system's mixer shows for the stream, such as "Call"; "" is "Peregrine"
+	Host   *Host        // this machine's, one for the whole program; nil is one for this device alone
+	// Missing is told that a chosen device is not there, and that it is (again). As long as it is not, the default
+	// device stands in. It is called on the goroutine of Record or Play and must not wait. nil: Record and Play fail
+	Missing func(device string, missing bool)
 
 	hardware hardware // tests put theirs here; nil is the build's driver
 }
@@ -124,35 +128,15 @@ func OpenPlayer(spec string, o Options) (Player, error) {
 	return nil, fmt.Errorf("audio output %q: %w", spec, ErrSpec)
 }
 
-// Devices lists the sound devices of the system, first the outputs, then the inputs. It asks the sound server and
-// may take some milliseconds. The error is ErrNoSound or ErrNoDriver where there is nothing to list.
-func Devices(ctx context.Context) ([]DeviceInfo, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return listDevices(ctx, systemHardware())
-}
-
-func listDevices(ctx context.Context, h hardware) ([]DeviceInfo, error) {
-	var list []DeviceInfo
-	var g gate
-	done, err := g.open(ctx, func() (func(), error) {
-		found, err := h.devices()
-		return func() { list = found }, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	done()
-	return list, nil
-}
-
 func (o Options) filled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Stream == "" {
 		o.Stream = "Peregrine"
+	}
+	if o.Host == nil {
+		o.Host = new(Host)
 	}
 	if o.hardware == nil {
 		o.hardware = systemHardware()

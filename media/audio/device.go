@@ -1,11 +1,8 @@
 package audio
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
@@ -13,8 +10,6 @@ import (
 const (
 	// watchdogTime without a callback means that the device is gone: unplugging one gives no other sign.
 	watchdogTime = 500 * time.Millisecond
-	// driverTime is the longest that opening or closing a device may take; some tens of milliseconds are usual.
-	driverTime = 3 * time.Second
 	// settleTime after the start, in which a device may ask for much at once to fill its buffers.
 	settleTime = 300 * time.Millisecond
 	// tooFast is how many times real time a device must run to be a null device: miniaudio's runs at 3.4.
@@ -97,72 +92,16 @@ func (l *line) signal() {
 	}
 }
 
-// gate bounds the time that opening and closing a device take. The driver waits without limit for a sound server
-// that hangs, and cannot be interrupted: such a call is left behind on its goroutine, at most one per gate, and until
-// it returns the gate opens nothing more.
-type gate struct{ stuck atomic.Bool }
-
-// open runs the driver's open. What comes after the time limit or the end of ctx is closed again.
-func (g *gate) open(ctx context.Context, open func() (func(), error)) (func(), error) {
-	if g.stuck.Load() {
-		return nil, ErrNoAnswer
-	}
-	type result struct {
-		stop func()
-		err  error
-	}
-	results := make(chan result)
-	limit, cancel := context.WithTimeout(ctx, driverTime)
-	defer cancel()
-	g.stuck.Store(true)
-	go func() {
-		stop, err := open()
-		g.stuck.Store(false)
-		select {
-		case results <- result{stop, err}:
-		case <-limit.Done():
-			if err == nil {
-				stop()
-			}
-		}
-	}()
-	select {
-	case r := <-results:
-		return r.stop, r.err
-	case <-limit.Done():
-		return nil, ErrNoAnswer
-	}
-}
-
-// close runs what open returned.
-func (g *gate) close(stop func()) {
-	done := make(chan struct{})
-	g.stuck.Store(true)
-	go func() {
-		defer close(done)
-		stop()
-		g.stuck.Store(false)
-	}()
-	timer := time.NewTimer(driverTime)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	}
-}
-
 // deviceRecorder records from a sound device, "" for the system's default.
 type deviceRecorder struct {
 	device  string
 	options Options
-	gate    gate
 }
 
 // devicePlayer plays to a sound device, "" for the system's default.
 type devicePlayer struct {
 	device  string
 	options Options
-	gate    gate
 }
 
 var (
@@ -172,7 +111,7 @@ var (
 
 // Record implements Recorder.
 func (r *deviceRecorder) Record(ctx context.Context, push func(frame []int16)) error {
-	return r.options.run(ctx, &r.gate, capture, r.device, func(l *line) func() {
+	return r.options.run(ctx, capture, r.device, func(l *line) func() {
 		frame := make([]int16, FrameSamples)
 		return func() {
 			for l.ring.length() >= FrameSamples {
@@ -185,7 +124,7 @@ func (r *deviceRecorder) Record(ctx context.Context, push func(frame []int16)) e
 
 // Play implements Player.
 func (p *devicePlayer) Play(ctx context.Context, pull func(frame []int16)) error {
-	return p.options.run(ctx, &p.gate, playback, p.device, func(l *line) func() {
+	return p.options.run(ctx, playback, p.device, func(l *line) func() {
 		f := feeder{line: l, pull: pull, started: time.Now(), target: minTarget}
 		// The device starts on silence: nothing is pulled before it has shown that it works.
 		l.ring.put(make([]int16, minTarget))
@@ -193,45 +132,11 @@ func (p *devicePlayer) Play(ctx context.Context, pull func(frame []int16)) error
 	})
 }
 
-// run opens the device and keeps it open: when it stops, it is opened again at once, which finds the new default
-// after a device was unplugged. When that fails, or the device stops again before it has worked for a second, the
-// error goes to the caller. each is called once per opening and gives what is to be done per wake-up.
-func (o Options) run(ctx context.Context, g *gate, d direction, device string, each func(*line) func()) error {
-	name := "audio input"
-	if d == playback {
-		name = "audio output"
-	}
-	shown := cmp.Or(device, "default")
-	for {
-		l := newLine()
-		work := each(l)
-		opened := time.Now()
-		stop, err := g.open(ctx, func() (func(), error) { return o.hardware.open(d, device, o.Stream, l) })
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // ended on request
-		}
-		if err != nil {
-			return fmt.Errorf("%s %q: %w", name, shown, err)
-		}
-		err = l.attend(ctx, work)
-		g.close(stop)
-		if missed := l.missed.Load(); missed > 0 {
-			o.Logger.InfoContext(ctx, "audio device lost samples", slog.String("direction", name),
-				slog.String("device", shown), slog.Uint64("samples", missed))
-		}
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrStopped) || time.Since(opened) < time.Second+watchdogTime {
-			return fmt.Errorf("%s %q: %w", name, shown, err)
-		}
-		o.Logger.WarnContext(ctx, "audio device stopped, opening again", slog.String("direction", name),
-			slog.String("device", shown))
-	}
-}
+// errReturned ends the work with a device that stood in for another.
+var errReturned = errors.New("the chosen sound device is back")
 
-// attend calls work at every wake-up until ctx ends or the device stops or turns out to be none.
-func (l *line) attend(ctx context.Context, work func()) error {
+// attend calls work at every wake-up until ctx ends, back is closed, or the device stops or turns out to be none.
+func (l *line) attend(ctx context.Context, back <-chan struct{}, work func()) error {
 	const checks = 4 // per watchdogTime, so that the watchdog is late by a quarter at most
 	ticker := time.NewTicker(watchdogTime / checks)
 	defer ticker.Stop()
@@ -241,6 +146,8 @@ func (l *line) attend(ctx context.Context, work func()) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-back:
+			return errReturned
 		case <-l.wake:
 			if l.stopped.Load() {
 				return ErrStopped

@@ -276,7 +276,7 @@ func TestRing(t *testing.T) {
 }
 
 func TestDevicesWithoutSound(t *testing.T) {
-	if list, err := listDevices(t.Context(), &fakeHardware{}); !errors.Is(err, ErrNoSound) || list != nil {
+	if list, err := new(Host).list(t.Context(), &fakeHardware{}); !errors.Is(err, ErrNoSound) || list != nil {
 		t.Errorf("%v, %v", list, err)
 	}
 }

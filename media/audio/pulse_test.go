@@ -376,7 +376,7 @@ func TestPulseHangs(t *testing.T) {
 
 func TestPulseDevices(t *testing.T) {
 	startPulse(t)
-	list, err := Devices(t.Context())
+	list, err := new(Host).Devices(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestPulseAbsent(t *testing.T) {
 	if err = recorder.Record(t.Context(), func([]int16) {}); !errors.Is(err, ErrNoSound) {
 		t.Errorf("Record without a server: %v, want ErrNoSound", err)
 	}
-	if list, err := Devices(t.Context()); !errors.Is(err, ErrNoSound) {
+	if list, err := new(Host).Devices(t.Context()); !errors.Is(err, ErrNoSound) {
 		t.Errorf("Devices without a server: %v, %v", list, err)
 	}
 }
