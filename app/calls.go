@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/media"
-	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/sip"
 	"github.com/peregrine-softphone/peregrine/sip/uri"
 )
@@ -31,7 +30,7 @@ type call struct {
 	rec     Call
 	sip     *sip.Call
 	media   *media.Session
-	loop    *audio.Loop        // for the setting "loop"
+	sound   *sound
 	stop    context.CancelFunc // ends the media's Run
 	moves   []*moveRecord      // hand-offs, by the mover
 	known   callWays           // what the mover was last told
@@ -50,7 +49,7 @@ func (c *call) live() bool { return c.rec.State != CallEnded }
 // newCallLocked makes the record of a call. The caller holds e.mu.
 func (e *Engine) newCallLocked(peer uri.Address, account string, incoming bool) *call {
 	e.lastCall++
-	c := &call{id: strconv.Itoa(e.lastCall), account: account, loop: audio.NewLoop(0)}
+	c := &call{id: strconv.Itoa(e.lastCall), account: account, sound: newSound()}
 	c.rec = Call{
 		ID: c.id, Peer: peer.URI.AOR().String(), PeerName: e.nameOfLocked(peer), Incoming: incoming,
 		State: CallCalling, Encryption: "none", StartedAt: time.Now(), HandOffs: []HandOff{}, Account: account,

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/peregrine-softphone/peregrine/media"
-	"github.com/peregrine-softphone/peregrine/media/audio"
 	"github.com/peregrine-softphone/peregrine/media/mix"
 )
 
@@ -15,7 +14,7 @@ import (
 // are the mixer's. Engine.mu guards it. There is one at a time.
 type conference struct {
 	mixer *mix.Mixer
-	loop  *audio.Loop        // for the setting "loop"
+	sound *sound
 	stop  context.CancelFunc // ends the mixer's Run; nil: it has not begun
 	ports map[*call]*mix.Port
 	muted bool // the user's microphone, for all
@@ -130,9 +129,9 @@ func (e *Engine) meet(ctx context.Context, calls []*call) error {
 
 // beginConferenceLocked makes a conference without calls; nil: the engine is ending. The caller holds e.mu.
 func (e *Engine) beginConferenceLocked() *conference {
-	conf := &conference{loop: audio.NewLoop(0), ports: map[*call]*mix.Port{}}
+	conf := &conference{sound: newSound(), ports: map[*call]*mix.Port{}}
 	conf.mixer = mix.New(mix.Config{
-		Logger: e.log, Recorder: recorder{e, conf.loop}, Player: player{e, conf.loop}, OnChange: e.conferenceChanged,
+		Logger: e.log, Recorder: recorder{e, conf.sound}, Player: player{e, conf.sound}, OnChange: e.conferenceChanged,
 	})
 	started := e.spawn(func(ctx context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -207,8 +206,8 @@ func (e *Engine) partLocked(c *call) {
 	port := conf.ports[c]
 	delete(conf.ports, c)
 	c.rec.Conference = false
-	c.media.SetRecorder(recorder{e, c.loop})
-	c.media.SetPlayer(player{e, c.loop})
+	c.media.SetRecorder(recorder{e, c.sound})
+	c.media.SetPlayer(player{e, c.sound})
 	port.Close()
 	if c.live() {
 		e.emitCallLocked(c)

@@ -9,30 +9,38 @@ import (
 
 // recorder is the microphone that the settings name at the moment it begins to record.
 type recorder struct {
-	e    *Engine
-	loop *audio.Loop // of the call
+	e     *Engine
+	sound *sound // of the call
 }
 
 // Record implements media.Recorder.
 func (r recorder) Record(ctx context.Context, push func(frame []int16)) error {
-	d, err := r.e.cfg.Devices.OpenRecorder(r.e.setting(SettingInput), r.loop)
+	spec := r.e.setting(SettingInput)
+	d, err := r.e.cfg.Devices.OpenRecorder(spec, r.sound.loop)
 	if err != nil {
 		return deviceError(err)
+	}
+	if room(spec) {
+		d = r.e.voice(r.sound).Wrap(d)
 	}
 	return deviceError(d.Record(ctx, push))
 }
 
 // player is the speaker that the settings name at the moment it begins to play.
 type player struct {
-	e    *Engine
-	loop *audio.Loop // of the call
+	e     *Engine
+	sound *sound // of the call
 }
 
 // Play implements media.Player.
 func (p player) Play(ctx context.Context, pull func(frame []int16)) error {
-	d, err := p.e.cfg.Devices.OpenPlayer(p.e.setting(SettingOutput), p.loop)
+	spec := p.e.setting(SettingOutput)
+	d, err := p.e.cfg.Devices.OpenPlayer(spec, p.sound.loop)
 	if err != nil {
 		return deviceError(err)
+	}
+	if room(spec) {
+		d = p.e.voice(p.sound).WrapPlayer(d)
 	}
 	return deviceError(d.Play(ctx, pull))
 }
@@ -65,12 +73,14 @@ func (e *Engine) settingChanged(key string) {
 	}
 	switch key {
 	case SettingInput:
-		e.reopen(func(c *call) { c.media.SetRecorder(recorder{e, c.loop}) })
-		e.reopenConference(func(conf *conference) { conf.mixer.SetRecorder(recorder{e, conf.loop}) })
+		e.reopen(func(c *call) { c.media.SetRecorder(recorder{e, c.sound}) })
+		e.reopenConference(func(conf *conference) { conf.mixer.SetRecorder(recorder{e, conf.sound}) })
 	case SettingOutput:
-		e.reopen(func(c *call) { c.media.SetPlayer(player{e, c.loop}) })
-		e.reopenConference(func(conf *conference) { conf.mixer.SetPlayer(player{e, conf.loop}) })
+		e.reopen(func(c *call) { c.media.SetPlayer(player{e, c.sound}) })
+		e.reopenConference(func(conf *conference) { conf.mixer.SetPlayer(player{e, conf.sound}) })
 		e.ringer.reopen()
+	case SettingEcho, SettingNoise, SettingGain:
+		e.voiceChanged()
 	case SettingRinger:
 		e.ringer.reopen()
 	case SettingAdaptation:

@@ -134,7 +134,7 @@ func (e *Engine) testRecord(ctx context.Context, t *soundTest, heard chan<- erro
 	defer cancel()
 	const enough = int(testTime / audio.FrameTime * audio.FrameSamples)
 	pcm := make([]int16, 0, enough)
-	err := recorder{e, audio.NewLoop(0)}.Record(full, func(frame []int16) {
+	err := recorder{e, newSound()}.Record(full, func(frame []int16) {
 		if len(pcm) == 0 {
 			heard <- nil // the first of two at most, there is room
 		}
@@ -155,7 +155,7 @@ func (e *Engine) testPlay(ctx context.Context, t *soundTest, pcm []int16) error 
 	played, cancel := context.WithCancel(ctx)
 	defer cancel()
 	at, tail := 0, int(testTail/audio.FrameTime)
-	return player{e, audio.NewLoop(0)}.Play(played, func(frame []int16) {
+	return player{e, newSound()}.Play(played, func(frame []int16) {
 		n := copy(frame, pcm[at:])
 		clear(frame[n:])
 		at += n

@@ -55,7 +55,7 @@ func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) 
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
 		Codecs: codecOrder(e.codecsOf(c)), ICE: e.iceOf(c, toward),
 		Security: policy, Keys: keys, Certificate: certificate, SecureSignalling: func() bool { return c.secured(byTLS) },
-		Recorder: recorder{e, c.loop}, Player: player{e, c.loop},
+		Recorder: recorder{e, c.sound}, Player: player{e, c.sound},
 		Adapt: e.setting(SettingAdaptation) == "on", OnWish: func(w adapt.Wish) { e.wished(c, w) },
 		OnChange: func() {
 			e.mu.Lock()
