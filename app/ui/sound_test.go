@@ -359,6 +359,13 @@ func TestAdaptationIsToldQuietly(t *testing.T) {
 	if !h.says(told) {
 		t.Error("the details do not tell it")
 	}
+	h.strips.Strip("7").ShowDetails(false)
+	const small = "Sending less: the network is slow."
+	h.e.Change(func(s *app.Snapshot) { s.Calls[len(s.Calls)-1].Adaptation = small })
+	h.until("the engine has said it", func() bool { return h.snap.Calls[len(h.snap.Calls)-1].Adaptation == small })
+	if h.says(small) {
+		t.Error("the strip tells of a change that is none of the codec")
+	}
 }
 
 func TestLevelsMoveWhileDetailsAreOpen(t *testing.T) {

@@ -133,6 +133,13 @@ func accountFacts(a app.Account) string {
 	if a.Kind == app.AccountSIP && (strings.HasPrefix(a.Server, "tls") || a.Transport == "tls") {
 		facts = append(facts, verifyWords(a.Verify))
 	}
+	switch a.Security {
+	case app.SecurityRequired:
+		facts = append(facts, lang.L("encrypted calls only"))
+	case app.SecurityOff:
+		facts = append(facts, lang.L("calls without encryption"))
+	case app.SecurityPreferred:
+	}
 	return strings.Join(facts, " · ")
 }
 

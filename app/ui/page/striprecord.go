@@ -1,6 +1,8 @@
 package page
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"fyne.io/fyne/v2/lang"
@@ -51,7 +53,8 @@ func (t *taped) tick(b *widget.Button, now time.Time) bool {
 // as long as it lasts.
 const adaptedFor = 8 * time.Second
 
-// adapted is the line that tells what was changed for the network's sake.
+// adapted is the line that tells that the codec was changed for the network's sake. Smaller changes
+// come and go too often: they stand in the details alone.
 type adapted struct {
 	note *note
 	said string
@@ -62,8 +65,19 @@ type adapted struct {
 func (a *adapted) show(c app.Call, now time.Time) bool {
 	if c.Adaptation != a.said {
 		a.said, a.at = c.Adaptation, now
+		if !namesCodec(c) {
+			a.at = now.Add(-adaptedFor)
+		}
 	}
 	return a.tick(now)
+}
+
+// namesCodec tells whether what was changed is the codec: the sentence names one.
+func namesCodec(c app.Call) bool {
+	said := strings.ToLower(c.Adaptation)
+	return slices.ContainsFunc(c.Codecs, func(name string) bool {
+		return strings.Contains(said, strings.ToLower(name))
+	})
 }
 
 func (a *adapted) tick(now time.Time) bool {
