@@ -190,6 +190,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
 	encryptionBefore := c.rec.Encryption + c.rec.Cipher
 	c.rec.Path, c.rec.Encryption, c.rec.Cipher = st.Path, st.Encryption, st.Cipher
+	e.namePathLocked(c)
 	if st.PacketsReceived != c.rec.Quality.PacketsReceived {
 		c.heardAt = time.Now()
 	}

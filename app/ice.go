@@ -44,6 +44,20 @@ func (e *Engine) iceOf(c *call, toward netip.Addr) *ice.Config {
 	return nil
 }
 
+// namePathLocked sends an offer that names the path ICE has found, where the descriptions name another. The caller holds
+// e.mu.
+func (e *Engine) namePathLocked(c *call) {
+	if c.sip == nil || c.rec.AnsweredAt.IsZero() || !c.media.WantsOffer() {
+		return
+	}
+	session := c.sip
+	e.spawn(func(ctx context.Context) {
+		if err := session.Reinvite(ctx); err != nil { // the sound flows all the same
+			e.log.InfoContext(ctx, "path not named", "call", c.id, "err", err)
+		}
+	})
+}
+
 // iceProblem tells what is wrong with a server, once: the call goes on without it. It does not block.
 func (e *Engine) iceProblem(p MediaPolicy, trouble ice.Problem) {
 	switch trouble {

@@ -196,6 +196,13 @@ func (p *icePath) write(packet []byte, rtcp bool) error {
 // kind is what Stats says of the path.
 func (p *icePath) kind() string { return string(p.agent.Path(1).Kind) }
 
+// WantsOffer tells, once, that ICE has selected another pair than the descriptions name and that it is for us to send an
+// offer that names it (RFC 8839 4.4.1.2.2).
+func (s *Session) WantsOffer() bool {
+	p, ok := s.finder.(*icePath)
+	return ok && p.agent.WantsOffer()
+}
+
 // moved lets the next description restart ICE.
 func (p *icePath) moved() { p.agent.Moved() }
 

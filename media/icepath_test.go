@@ -165,3 +165,13 @@ func TestICEMismatch(t *testing.T) {
 		b.finder.wait()
 	})
 }
+
+// TestICEWantsOffer: as long as the descriptions name the selected pair, no further one has to.
+func TestICEWantsOffer(t *testing.T) {
+	iceCall(t, true, true, func(t *testing.T, _ *wire, a, b *phone) {
+		time.Sleep(2 * time.Second)
+		if a.WantsOffer() || b.WantsOffer() {
+			t.Errorf("a wants an offer: %v, b: %v", a.WantsOffer(), b.WantsOffer())
+		}
+	})
+}

@@ -117,15 +117,23 @@ func (c *component) gather() {
 		return
 	}
 	c.mu.Lock()
-	have, refused := c.relay.IsValid(), c.password
+	have := c.relay.IsValid()
 	c.mu.Unlock()
-	switch {
-	case have:
-	case refused:
-		c.g.agent.problem(ProblemPassword)
-	default:
-		c.g.agent.problem(ProblemTURN)
+	if !have {
+		c.relayProblem()
 	}
+}
+
+// relayProblem tells why there is no relay.
+func (c *component) relayProblem() {
+	c.mu.Lock()
+	refused := c.password
+	c.mu.Unlock()
+	if refused {
+		c.g.agent.problem(ProblemPassword)
+		return
+	}
+	c.g.agent.problem(ProblemTURN)
 }
 
 func (c *component) begin(remote *Remote, controlling bool) error {

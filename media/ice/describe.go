@@ -10,10 +10,11 @@ import (
 
 // Type preferences (RFC 8445 5.1.2.2).
 const (
-	hostPreference      = 126
-	reflexivePreference = 100
-	relayPreference     = 0
-	topPreference       = 65535
+	hostPreference          = 126
+	peerReflexivePreference = 110
+	reflexivePreference     = 100
+	relayPreference         = 0
+	topPreference           = 65535
 )
 
 // describe completes a description. Agent.mu is held.
@@ -152,8 +153,10 @@ func (g *generation) describeSelected(d *Described) {
 		switch {
 		case r.relay != nil:
 			t.foundation, t.preference, t.kind, t.related = "R", relayPreference, "relay", r.base
-		case r.Local != r.base:
+		case r.Local != r.base && r.Local == c.mappedAddress():
 			t.foundation, t.preference, t.kind, t.related = "S", reflexivePreference, "srflx", r.base
+		case r.Local != r.base:
+			t.foundation, t.preference, t.kind, t.related = "P", peerReflexivePreference, "prflx", r.base
 		}
 		d.Attributes = append(d.Attributes, candidateLine(t))
 		remote = append(remote, fmt.Sprintf("%d %s %d", c.id, r.Remote.Addr(), r.Remote.Port()))

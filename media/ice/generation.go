@@ -50,6 +50,8 @@ type generation struct {
 	controlling bool // as all below guarded by Agent.mu
 	started     bool
 	retired     bool
+	described   [2]netip.AddrPort // defaults of the last description
+	asked       bool              // for another one
 
 	gathered chan struct{}
 	life     life // ends with close
@@ -123,6 +125,24 @@ func (g *generation) gather() {
 			if c != nil && c.mappedAddress().IsValid() {
 				c.askServer(g.life)
 			}
+		}
+	}
+}
+
+// late tells of the servers that a call has waited for in vain.
+func (g *generation) late() {
+	for _, c := range g.list {
+		if c == nil {
+			continue
+		}
+		c.mu.Lock()
+		mapped, relay := c.mapped.IsValid(), c.relay.IsValid()
+		c.mu.Unlock()
+		if g.agent.servers.own && !mapped {
+			g.agent.problem(ProblemSTUN)
+		}
+		if g.agent.servers.turn != nil && !relay {
+			c.relayProblem()
 		}
 	}
 }

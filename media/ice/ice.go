@@ -181,6 +181,7 @@ func (a *Agent) Prepare(remote *Remote) error {
 	case <-g.gathered:
 	case <-g.life.Done():
 	case <-timer.C:
+		g.late()
 	}
 	return nil
 }
@@ -243,7 +244,30 @@ func (a *Agent) Describe(host, toward netip.Addr) Described {
 	if a.plain {
 		d.Attributes = nil
 	}
+	a.present.described = d.Default
 	return d
+}
+
+// WantsOffer tells, once for each run of the checks, that a further offer should leave: we are the controlling side, and
+// the pair that was selected is not the one that the descriptions name (RFC 8839 4.4.1.2.2). Boxes on the way may go by
+// those.
+func (a *Agent) WantsOffer() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	g := a.present
+	if g == nil || a.plain || !g.started || !g.controlling || g.asked || !g.selected() {
+		return false
+	}
+	for i, c := range g.list {
+		if c == nil || !c.wanted.Load() {
+			continue
+		}
+		if r := c.route.Load(); r != nil && r.Local != g.described[i] {
+			g.asked = true
+			return true
+		}
+	}
+	return false
 }
 
 // Start begins checks with the peer's candidates, or adds those of a further description to them. controlling says

@@ -3,6 +3,7 @@ package ice
 import (
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,13 +39,9 @@ func startTURN(t *testing.T) string {
 // TestRelay talks through the relays of both sides, since nothing else gets through.
 func TestRelay(t *testing.T) {
 	server := startTURN(t)
-	cfg := Config{TURN: server, User: "u", Password: "p"}
+	cfg := Config{TURN: server, User: "u", Password: "p", Wait: 300 * time.Millisecond}
 	a, b := newPhone(t, cfg), newPhone(t, cfg)
-	block := func(p, peer *phone) {
-		p.blocked = map[uint16]bool{uint16(peer.ports[0]): true, uint16(peer.ports[1]): true}
-	}
-	block(a, b)
-	block(b, a)
+	a.blocked, b.blocked = true, true
 	if err := a.Prepare(nil); err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +52,8 @@ func TestRelay(t *testing.T) {
 	if err := b.Prepare(offer); err != nil {
 		t.Fatal(err)
 	}
-	answer := onlyRelays(remoteOf(t, b.description(t)))
-	if err := b.Start(onlyRelays(offer), false, false); err != nil {
+	answer := remoteOf(t, b.description(t))
+	if err := b.Start(offer, false, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Start(answer, true, false); err != nil {
@@ -71,14 +68,18 @@ func TestRelay(t *testing.T) {
 		talk(t, b, a, component, "and back")
 	}
 	a.phoneProblems(t)
-}
-
-// onlyRelays leaves the host candidates out, to which a relay would get.
-func onlyRelays(r *Remote) *Remote {
-	for i := range r.list {
-		r.list[i] = r.list[i][1:]
+	// The descriptions named the sockets: the controlling side sends another offer, once.
+	if !a.WantsOffer() || a.WantsOffer() || b.WantsOffer() {
+		t.Error("want one offer more, from the side that made the first")
 	}
-	return r
+	again := a.description(t)
+	relay, _ := again.Media[0].Attribute("candidate")
+	if r := remoteOf(t, again); r.credentials != offer.credentials || len(r.of(1)) != 1 || !strings.Contains(relay, "typ relay") {
+		t.Errorf("the further offer says\n%s", again.Marshal())
+	}
+	if a.WantsOffer() {
+		t.Error("after the further offer, one more is wanted")
+	}
 }
 
 // refusingTURN is a server that takes nobody's password: it answers every request with an error (RFC 8489 9.2.4).
