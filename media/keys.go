@@ -41,34 +41,59 @@ func (p *protection) can(way secure.Exchange) bool {
 	return p.signalling != nil && p.signalling()
 }
 
-// propose completes our offer. Session.mu is held.
+// The profiles of offers that leave no choice (RFC 4568 5.1.1, RFC 5764 8).
+const (
+	profileSRTP = "RTP/SAVP"
+	profileDTLS = "UDP/TLS/RTP/SAVP"
+)
+
+// rung is one way to offer encryption; when a peer refuses it with 488 the next one is tried.
+type rung struct {
+	profile string // empty: RTP/AVP, which leaves the choice to the peer
+	ways    []secure.Exchange
+}
+
+// ladder lists the ways to offer encryption, best first; empty: there is none.
 //
 // "Preferred" is opportunistic SRTP (RFC 8643): the profile stays RTP/AVP, keys stand in attributes, and a peer that
-// does not know them makes a plain call. "Required" names the profile of the encryption (RFC 4568 5.1.1, RFC 5764 8),
-// which has one way of exchanging keys; NextKeys turns to the other. An encrypted call goes on as it is.
+// does not know them makes a plain call. Peers that insist on encryption may know it by its own profiles only (baresip
+// 1.0), so these follow. "Required" begins there. RTP/SAVP brings the fingerprint too: baresip 1.0 with DTLS answers it
+// by that, where RFC 5764 8 knows the other profile only.
+func (p *protection) ladder() []rung {
+	sdes, dtls := p.can(secure.SDES), p.can(secure.DTLS)
+	var ways []secure.Exchange
+	if sdes {
+		ways = append(ways, secure.SDES)
+	}
+	if dtls {
+		ways = append(ways, secure.DTLS)
+	}
+	var list []rung
+	if p.policy == secure.Preferred && len(ways) > 0 {
+		list = append(list, rung{"", ways})
+	}
+	if sdes {
+		list = append(list, rung{profileSRTP, ways})
+	}
+	if dtls {
+		list = append(list, rung{profileDTLS, []secure.Exchange{secure.DTLS}})
+	}
+	return list
+}
+
+// propose completes our offer. An encrypted call goes on as it is. Session.mu is held.
 func (p *protection) propose(local *sdp.Local) error {
 	p.offer, p.strict = map[secure.Exchange]bool{}, false
-	if p.policy == secure.Off {
-		return nil
-	}
-	ways := []secure.Exchange{}
-	for _, way := range []secure.Exchange{secure.SDES, secure.DTLS} {
-		if p.can(way) {
-			ways = append(ways, way)
-		}
-	}
+	ladder := p.ladder()
+	var ways []secure.Exchange
 	switch {
 	case p.agreed.encrypted():
 		ways = []secure.Exchange{p.agreed.way}
-	case p.policy == secure.Required && len(ways) == 0:
-		return fmt.Errorf("media offer: no way to exchange keys: %w", ErrInsecure)
+	case len(ladder) > 0:
+		r := ladder[min(p.rung, len(ladder)-1)]
+		ways, local.Proto, p.strict = r.ways, r.profile, r.profile != ""
 	case p.policy == secure.Required:
-		ways = ways[:1]
-		if p.second {
-			ways[0] = secure.DTLS
-		}
-		local.Proto = map[secure.Exchange]string{secure.SDES: "RTP/SAVP", secure.DTLS: "UDP/TLS/RTP/SAVP"}[ways[0]]
-		p.strict = true
+		return fmt.Errorf("media offer: no way to exchange keys: %w", ErrInsecure)
 	}
 	for _, way := range ways {
 		p.offer[way] = true
@@ -246,17 +271,16 @@ func (p *protection) answered(d *sdp.Description, m *sdp.Media) (security, error
 	return security{}, nil
 }
 
-// NextKeys lets the next offer ask for keys in another way, after the peer has refused the last one with 488 (RFC 3261
-// 21.4.26). It reports whether there is another: with keys by "auto" under "required", once.
+// NextKeys lets the next offer ask for encryption in another way, after the peer has refused the last one with 488
+// (RFC 3261 21.4.26). It reports whether there is another.
 func (s *Session) NextKeys() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &s.protect
-	if p.policy != secure.Required || p.second || s.agreed || !p.can(secure.SDES) || !p.can(secure.DTLS) {
+	if s.agreed || s.protect.rung+1 >= len(s.protect.ladder()) {
 		return false
 	}
 	s.negotiation.Rollback()
-	p.second = true
+	s.protect.rung++
 	return true
 }
 

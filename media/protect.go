@@ -19,7 +19,7 @@ type protection struct {
 	certificate *secure.Certificate
 
 	// Guarded by Session.mu.
-	second bool                     // required keys are asked for the second way
+	rung   int                      // of the ladder: how the next offer asks for encryption
 	own    map[secure.Suite]*ownKey // those we write into descriptions
 	party  string                   // whom they are for: the o= line of the peer
 	offer  map[secure.Exchange]bool // ways in our last offer

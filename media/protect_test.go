@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func TestPolicies(t *testing.T) {
 		{"SDES without TLS", end{secure.Preferred, secure.SDES}, end{secure.Preferred, secure.SDES}, false, "none", "RTP/AVP"},
 		{"required, SDES", end{secure.Required, secure.SDES}, end{secure.Preferred, secure.Auto}, true, "sdes", "RTP/SAVP"},
 		{"required, DTLS", end{secure.Required, secure.DTLS}, end{secure.Preferred, secure.Auto}, false, "dtls", "UDP/TLS/RTP/SAVP"},
-		{"required, auto", end{secure.Required, secure.Auto}, end{secure.Required, secure.Auto}, true, "sdes", "RTP/SAVP"},
+		{"required, auto", end{secure.Required, secure.Auto}, end{secure.Required, secure.Auto}, true, "dtls", "RTP/SAVP"},
 		{"required, auto without TLS", end{secure.Required, secure.Auto}, end{secure.Required, secure.Auto}, false, "dtls", "UDP/TLS/RTP/SAVP"},
 		{"required and off", end{secure.Required, secure.Auto}, end{secure.Off, secure.Auto}, true, "", ""},
 		{"off and required", end{secure.Off, secure.Auto}, end{secure.Required, secure.Auto}, true, "", ""},
@@ -294,33 +295,49 @@ func TestDowngrade(t *testing.T) {
 }
 
 func TestNextKeys(t *testing.T) {
-	required := with(t, secure.Required, secure.Auto, true)
-	running(t, required, with(t, secure.Preferred, secure.DTLS, true), []string{"PCMU"},
-		func(t *testing.T, _ *wire, a, b *phone) {
-			offer, err := a.Offer(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := b.Answer(offer); !errors.Is(err, ErrSecureOnly) {
-				t.Fatalf("SDES taken: %v", err)
-			}
-			if !a.NextKeys() {
-				t.Fatal("no other way")
-			}
-			connect(t, a, b)
-			if a.NextKeys() {
-				t.Error("a third way")
-			}
+	profile := regexp.MustCompile(`m=audio \d+ (\S+)`)
+	for _, tt := range []struct {
+		name   string
+		policy secure.Policy
+		keys   secure.Exchange
+		tls    bool
+		want   string
+	}{
+		{"preferred", secure.Preferred, secure.Auto, true, "RTP/AVP RTP/SAVP UDP/TLS/RTP/SAVP"},
+		{"preferred without TLS", secure.Preferred, secure.Auto, false, "RTP/AVP UDP/TLS/RTP/SAVP"},
+		{"preferred, SDES without TLS", secure.Preferred, secure.SDES, false, "RTP/AVP"},
+		{"required", secure.Required, secure.Auto, true, "RTP/SAVP UDP/TLS/RTP/SAVP"},
+		{"required, DTLS", secure.Required, secure.DTLS, true, "UDP/TLS/RTP/SAVP"},
+		{"required, SDES without TLS", secure.Required, secure.SDES, false, "ErrInsecure"},
+		{"off", secure.Off, secure.Auto, true, "RTP/AVP"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			running(t, with(t, tt.policy, tt.keys, tt.tls), with(t, secure.Preferred, secure.Auto, true), []string{"PCMU"},
+				func(t *testing.T, _ *wire, a, b *phone) {
+					var got []string
+					for {
+						offer, err := a.Offer(t.Context())
+						if errors.Is(err, ErrInsecure) {
+							got = append(got, "ErrInsecure")
+						} else {
+							got = append(got, string(profile.FindSubmatch(offer)[1]))
+						}
+						if !a.NextKeys() {
+							break
+						}
+					}
+					if strings.Join(got, " ") != tt.want {
+						t.Errorf("offers %v, want %s", got, tt.want)
+					}
+					if tt.want != "ErrInsecure" {
+						connect(t, a, b)
+					}
+					if a.NextKeys() {
+						t.Error("another way in a call")
+					}
+				})
 		})
-	running(t, with(t, secure.Required, secure.SDES, false), required, []string{"PCMU"},
-		func(t *testing.T, _ *wire, a, _ *phone) {
-			if offer, err := a.Offer(t.Context()); !errors.Is(err, ErrInsecure) {
-				t.Errorf("keys in plain signalling: %v\n%s", err, offer)
-			}
-			if a.NextKeys() {
-				t.Error("another way")
-			}
-		})
+	}
 }
 
 // TestFork: two phones answer one offer, each with keys of its own; the last answer counts.

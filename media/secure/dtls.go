@@ -18,7 +18,7 @@ import (
 const (
 	// flightTime is the pause before a flight is sent again; it doubles each time. RFC 6347 4.2.4.1 would have 1 s and
 	// lets whoever waits for less choose less: here that is somebody whose first word is about to be lost.
-	flightTime = 250 * time.Millisecond
+	flightTime = 100 * time.Millisecond
 
 	// inbox is how many datagrams wait for the handshake; a flight has at most a handful.
 	inbox = 32
