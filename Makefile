@@ -17,7 +17,7 @@ endif
 # The linter's own modules stay out of go.mod.
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run build test vet pure cgo race bench fuzz lint interop interop-table smoke screens notice clean deps deps-run
+.PHONY: run build test vet pure cgo race bench fuzz lint interop interop-table smoke screens notice release clean deps deps-run
 
 run: build
 	./bin/peregrine
@@ -88,6 +88,10 @@ lint:
 
 notice:
 	scripts/notice.sh
+
+# What users get, in dist: no codec library of the system is needed. GOOS=windows make release goes across.
+release: deps-run
+	scripts/release.sh
 
 deps:
 	@scripts/deps.sh test
