@@ -18,8 +18,7 @@ type icePath struct {
 	s     *Session
 	agent *ice.Agent
 
-	mux   atomic.Bool // RTCP goes with RTP
-	using atomic.Bool // the path is ours now
+	mux atomic.Bool // RTCP goes with RTP
 
 	// Of the offer in hand, guarded by s.mu.
 	remote   *ice.Remote // nil: it has no ICE
@@ -52,6 +51,7 @@ func (s *Session) findPaths(cfg ice.Config) error {
 	}
 	p.agent = agent
 	s.finder = p
+	s.usePath(p)
 	s.takeSTUN(func(data []byte, from netip.AddrPort, rtcp bool) { agent.Handle(componentOf(rtcp), data, from) })
 	return nil
 }
@@ -151,30 +151,31 @@ func (p *icePath) agreed(a sdp.Agreement, byPeer bool) {
 		p.s.log.Warn("checks not begun", "error", err)
 		p.agent.Plain()
 	}
+	p.follow() // the description has put its own address in the place of the path's
 }
 
-// changed follows the agent: its path is used as long as it has one. s.mu may be held when there is none.
+// changed is told by the agent that the path may be another one.
 func (p *icePath) changed() {
+	if p.follow() {
+		p.s.changed()
+	}
+}
+
+// follow lets the rest of the session know where the path leads, and tells whether there is one. s.mu may be held.
+func (p *icePath) follow() bool {
 	s := p.s
 	to := p.agent.Path(1)
 	if to.Kind == "" {
-		if p.using.Swap(false) {
-			s.usePath(nil)
-		}
-		return
+		return false
 	}
-	rtcp := p.agent.Path(componentOf(!p.mux.Load()))
 	s.rx.settle(to.Remote)
 	s.setRemote(to.Remote)
-	s.rep.mu.Lock()
-	if rtcp.Remote.IsValid() {
+	if rtcp := p.agent.Path(componentOf(!p.mux.Load())); rtcp.Remote.IsValid() {
+		s.rep.mu.Lock()
 		s.rep.remote = rtcp.Remote
+		s.rep.mu.Unlock()
 	}
-	s.rep.mu.Unlock()
-	if !p.using.Swap(true) {
-		s.usePath(p)
-	}
-	s.changed()
+	return true
 }
 
 // settle ends learning the peer's address from its packets: ICE knows it.
@@ -184,11 +185,11 @@ func (r *receiver) settle(to netip.AddrPort) {
 	r.latch.remote, r.latch.open = to, false
 }
 
-// write sends by the selected pair.
+// write sends by the selected pair, and without one as if there were no ICE.
 func (p *icePath) write(packet []byte, rtcp bool) error {
 	err := p.agent.Write(componentOf(rtcp && !p.mux.Load()), packet)
 	if errors.Is(err, ice.ErrNoPath) {
-		return errNowhere
+		return plainPath{p.s}.write(packet, rtcp)
 	}
 	return err
 }

@@ -33,6 +33,8 @@ const (
 	rtpComponent  = 1
 	rtcpComponent = 2
 	components    = 2
+
+	maxRestarts = 2 // of a call, because checks failed: what two did not find is not there
 )
 
 // Config is what the user chose, and what the system has. The zero value does ICE with host candidates.
@@ -117,6 +119,8 @@ type Agent struct {
 	closed  bool
 	told    map[Problem]bool
 
+	restarts int // because checks failed
+
 	live   atomic.Pointer[[]*generation] // former and present, for Handle
 	paths  [components]atomic.Pointer[route]
 	failed atomic.Bool
@@ -166,7 +170,8 @@ func (a *Agent) Prepare(remote *Remote) error {
 	case a.closed:
 		a.mu.Unlock()
 		return ErrNoPath
-	case g == nil, a.stale, a.failed.Load() && remote == nil, remote != nil && g.otherPeer(remote):
+	case g == nil, remote == nil && (a.stale || a.failed.Load()), remote != nil && g.otherPeer(remote):
+		// RFC 8839 4.4.3.1.1: an answer restarts ICE only when the offer does; after a move our own offer will.
 		var err error
 		if g, err = newGeneration(a, credentials{}); err != nil {
 			a.mu.Unlock()
@@ -237,6 +242,7 @@ func (a *Agent) Describe(host, toward netip.Addr) Described {
 	if a.present == nil {
 		return d
 	}
+	plain := d.Default
 	if !toward.IsValid() {
 		toward = a.cfg.Toward
 	}
@@ -244,18 +250,29 @@ func (a *Agent) Describe(host, toward netip.Addr) Described {
 	if a.plain {
 		d.Attributes = nil
 	}
+	if a.stale {
+		d.Default = plain // the selected pair is that of before the move
+	}
 	a.present.described = d.Default
 	return d
 }
 
 // WantsOffer tells, once for each run of the checks, that a further offer should leave: we are the controlling side, and
-// the pair that was selected is not the one that the descriptions name (RFC 8839 4.4.1.2.2). Boxes on the way may go by
-// those.
+// the pair that was selected is not the one that the descriptions name (RFC 8839 4.4.1.2.2), which boxes on the way may
+// go by; or no pair answers any more, and a restart may find one (RFC 7675 5.1).
 func (a *Agent) WantsOffer() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	g := a.present
-	if g == nil || a.plain || !g.started || !g.controlling || g.asked || !g.selected() {
+	if g == nil || a.plain || a.stale || !g.started || !g.controlling || g.asked {
+		return false
+	}
+	if a.failed.Load() && a.restarts < maxRestarts {
+		a.restarts++
+		g.asked = true
+		return true
+	}
+	if !g.selected() {
 		return false
 	}
 	for i, c := range g.list {
