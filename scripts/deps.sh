@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 run_set="gcc libc6-dev pkg-config ca-certificates libgl1-mesa-dev xorg-dev libwayland-dev libxkbcommon-dev
   libopus-dev libgl1-mesa-dri libpulse0"
 test_set="kamailio kamailio-extra-modules kamailio-tls-modules kamailio-outbound-modules
-  kamailio-presence-modules baresip-core linphone-cli twinkle-console sip-tester
+  kamailio-presence-modules coturn baresip-core linphone-cli twinkle-console sip-tester
   iproute2 iputils-ping nftables ethtool dnsmasq-base procps espeak-ng ffmpeg sox
   pulseaudio pulseaudio-utils xvfb openbox xdotool imagemagick dbus-x11"
 

@@ -42,6 +42,8 @@ type BaresipConfig struct {
 	Player   string   // "alsa,ear"; empty: nobody hears it, but it is recorded
 	Lines    []string // more lines of its configuration
 	Env      []string // more of its environment: that of a SoundServer
+	TLS      bool     // registers by TLS; the lab's authority is believed
+	Params   string   // more parameters of its account: ";medianat=ice"
 }
 
 // Baresip is a running baresip on a host.
@@ -148,8 +150,12 @@ func (c BaresipConfig) account() string {
 	if c.LAN {
 		interval = 0 // it never registers
 	}
-	account := fmt.Sprintf("<sip:%s@%s;transport=udp>;auth_user=%s;auth_pass=%s;regint=%d",
-		c.User, c.Domain.Name, c.User, Password(c.User), interval)
+	transport := "udp"
+	if c.TLS {
+		transport = "tls"
+	}
+	account := fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_user=%s;auth_pass=%s;regint=%d",
+		c.User, c.Domain.Name, transport, c.User, Password(c.User), interval)
 	if !c.Manual {
 		account += ";answermode=auto"
 	}
@@ -159,7 +165,7 @@ func (c BaresipConfig) account() string {
 	if c.Outbound != "" {
 		account += `;outbound="` + c.Outbound + `"`
 	}
-	return account + "\n"
+	return account + c.Params + "\n"
 }
 
 func (c BaresipConfig) contacts() string {

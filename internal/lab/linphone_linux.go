@@ -21,6 +21,7 @@ type LinphoneConfig struct {
 	Play     string // WAV file it sends instead of a microphone; empty: silence
 	Codecs   []LinphoneCodec
 	Interval int      // re-registration in seconds; 0: 600
+	Lines    []string // more of its configuration: sections with their lines
 	Sound    []string // environment of a SoundServer: it uses the sound card, and Play and its recording do not count
 }
 
@@ -62,7 +63,7 @@ func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone
 	}
 	data := map[string]any{
 		"Domain": cfg.Domain, "User": cfg.User, "Password": Password(cfg.User), "Interval": cfg.Interval,
-		"Codecs": cfg.Codecs, "LAN": cfg.LAN, "UUID": randomUUID(),
+		"Codecs": cfg.Codecs, "LAN": cfg.LAN, "UUID": randomUUID(), "Lines": cfg.Lines,
 	}
 	config := filepath.Join(p.Dir, "rc")
 	if err := fill("linphonerc.tmpl", config, data); err != nil {

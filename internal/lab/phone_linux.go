@@ -88,7 +88,11 @@ type (
 		Quality  PhoneQuality   `json:"quality"`
 		HandOffs []PhoneHandOff `json:"hand_offs"`
 
+		Adaptation string         `json:"adaptation"`
 		Secure     bool           `json:"secure"`
+		Path       string         `json:"path"`
+		Encryption string         `json:"encryption"`
+		Cipher     string         `json:"cipher"`
 		EarlySound bool           `json:"early_sound"`
 		Conference bool           `json:"conference"`
 		Transfer   *PhoneTransfer `json:"transfer"`

@@ -44,6 +44,7 @@ func Missing() []string {
 	programs := []string{
 		"ip", "ethtool", "nice", "stdbuf", "kamailio", "kamcmd", "dnsmasq",
 		"baresip", "linphonec", "twinkle-console", "pulseaudio", "parec", "sipp", "sox", "espeak-ng",
+		"turnserver", "nft",
 	}
 	var missing []string
 	for _, name := range programs {
