@@ -113,7 +113,7 @@ func (o Options) run(ctx context.Context, d direction, device string, each func(
 		err := o.once(ctx, d, device, away, each, log)
 		switch {
 		case err == nil || ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // ended on request
 		case errors.Is(err, errReturned):
 			away = false
 		case errors.Is(err, ErrNoDevice) && device != "" && !away && o.Missing != nil:

@@ -19,7 +19,7 @@ const (
 // oggTable is the table of the checksum: polynomial 0x04c11db7, not reflected, RFC 3533 6.
 var oggTable = func() (table [256]uint32) { //nolint:gochecknoglobals // a table
 	for i := range table {
-		r := uint32(i) << 24 //nolint:gosec // below 256
+		r := uint32(i) << 24
 		for range 8 {
 			top := r >> 31
 			r = r<<1 ^ top*0x04c11db7

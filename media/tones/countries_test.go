@@ -17,7 +17,7 @@ func TestTable(t *testing.T) {
 	if !slices.IsSortedFunc(countries, func(a, b country) int { return strings.Compare(a.code, b.code) }) {
 		t.Error("the table is not sorted")
 	}
-	for _, code := range strings.Fields("at au be br ca ch cn cz de dk es fi fr gb gr hu ie il in it jp kr mx nl no nz " +
+	for code := range strings.FieldsSeq("at au be br ca ch cn cz de dk es fi fr gb gr hu ie il in it jp kr mx nl no nz " +
 		"pl pt ro ru se sg sk tr tw ua us za") {
 		if In(code).c.code != code {
 			t.Errorf("no tones for %s", code)

@@ -12,7 +12,7 @@ const (
 	headSize = 44 // bytes before the samples: RIFF, fmt and data heads
 	// flushes a second: what a killed process loses is 100 ms.
 	flushes = 10
-	// maxSize is the size of the samples, in bytes, that the 32-bit fields of RIFF can say: 12.4 hours of mono at 48 kHz.
+	// maxSize is the size of the samples, in bytes, that the 32-bit fields of RIFF can say: 12.4 hours of one channel.
 	maxSize = math.MaxUint32 - headSize
 )
 
