@@ -462,3 +462,41 @@ func TestRecordingInAConference(t *testing.T) {
 	h.verb("StopRecording 6")
 	h.until("the dot is gone", func() bool { return !m.Recording.Visible() })
 }
+
+func TestPagesFollowTheFocus(t *testing.T) {
+	h := openSound(t)
+	h.win.Canvas().Focus(h.sound.Folder)
+	if h.sound.Scroll.Offset.Y == 0 {
+		t.Error("the button at the foot of the page is not seen")
+	}
+	top := func(o fyne.CanvasObject) float32 { return fyne.CurrentApp().Driver().AbsolutePositionForObject(o).Y }
+	if y, foot := top(h.sound.Folder), top(h.sound.Scroll)+h.sound.Scroll.Size().Height; y+h.sound.Folder.Size().Height > foot {
+		t.Errorf("the button is at %g, the page ends at %g", y, foot)
+	}
+	h.win.Canvas().Focus(h.sound.Input.Select)
+	if y, head := top(h.sound.Input.Select), top(h.sound.Scroll); y < head {
+		t.Errorf("the first choice is at %g, the page begins at %g", y, head)
+	}
+	was := h.sound.Scroll.Offset
+	h.win.Canvas().Focus(h.sidebar.Search) // no part of the page
+	if h.sound.Scroll.Offset != was {
+		t.Error("the page scrolls for the focus of another part")
+	}
+	h.win.Canvas().Focus(h.sound.Input.Select)
+	h.key(fyne.KeyEscape)
+	if h.view != viewSettings {
+		t.Error("Escape does not lead back from a choice")
+	}
+}
+
+func TestChoicesSayWhatTheyAreFor(t *testing.T) {
+	h := openSound(t)
+	for want, s := range map[string]*widget.Select{
+		"Microphone USB Microphone (not plugged in)": h.sound.Input.Select, "Ringtone bells.wav": h.sound.Ringtone,
+		"Where calls ring Same as the speaker": h.sound.Ringer.Select, "Format WAV": h.sound.Format,
+	} {
+		if got := s.AccessibilityLabel(); got != want {
+			t.Errorf("screen readers say %q, want %q", got, want)
+		}
+	}
+}

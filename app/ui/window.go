@@ -110,6 +110,7 @@ func (w *window) build() {
 	w.shell = page.NewShell(w.sidebar.Root, w.blank, w.strips.Root, w.nobody)
 	w.shell.OnNarrow, w.shell.OnList = w.header.SetNarrow, w.strips.SetCompact
 	w.layer = widget.NewLayer(w.blank)
+	w.layer.Scroll = w.scroll
 	w.win.SetContent(w.layer)
 }
 
@@ -170,6 +171,21 @@ func (w *window) showFigures() {
 		w.sound.Levels(w.snap)
 	case viewNobody, viewChat, viewAccount:
 	}
+}
+
+// scroll is the page shown, if it scrolls; else nil.
+func (w *window) scroll() *container.Scroll {
+	switch {
+	case w.welcome != nil:
+		return w.welcome.Scroll
+	case w.view == viewSettings:
+		return w.settings.Scroll
+	case w.view == viewSound:
+		return w.sound.Scroll
+	case w.view == viewAccount:
+		return w.account.Scroll
+	}
+	return nil
 }
 
 // root puts something under the toasts, if it is not there.

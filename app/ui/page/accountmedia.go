@@ -10,7 +10,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -21,7 +20,7 @@ import (
 // and the way through routers.
 type accountMedia struct {
 	root                     fyne.CanvasObject
-	security, keys           *fynewidget.Select
+	security, keys           *widget.Select
 	securityWords, keysWords *remark
 	ice                      *widget.Toggle
 	stun, turn               *widget.Entry
@@ -52,12 +51,13 @@ func newAccountMedia(act Actions, submit func()) *accountMedia {
 	}
 	m.stun.OnChanged = func(string) { m.wrongSTUN.hide() }
 	m.turn.OnChanged = func(string) { m.wrongTURN.hide() }
-	m.security = fynewidget.NewSelect([]string{lang.L("Off"), lang.L("Preferred"), lang.L("Required")},
+	m.security = widget.NewSelect([]string{lang.L("Off"), lang.L("Preferred"), lang.L("Required")},
 		func(string) { m.changed() })
-	m.keys = fynewidget.NewSelect([]string{
+	m.keys = widget.NewSelect([]string{
 		lang.L("Automatic"), lang.L("In the signalling (SDES)"), lang.L("Between the two ends (DTLS)"),
 	}, func(string) { m.changed() })
 	m.ice = widget.NewToggle(lang.L("Look for the best way through routers (ICE)"), func(bool) { m.changed() })
+	m.security.Label, m.keys.Label = lang.L("Encryption of calls"), lang.L("Keys are exchanged")
 	m.build()
 	m.set(app.MediaPolicy{})
 	return m

@@ -8,7 +8,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -20,7 +19,7 @@ type accountMore struct {
 	root                         fyne.CanvasObject
 	display, identity, auth      *widget.Entry
 	proxy, caFile                *widget.Entry
-	transport, verify            *fynewidget.Select
+	transport, verify            *widget.Select
 	codecs                       *codecOrder
 	media                        *accountMedia
 	inFile                       *widget.Toggle
@@ -41,8 +40,8 @@ func newAccountMore(act Actions, submit func()) *accountMore {
 		e.OnEnter = submit
 	}
 	changed := func(string) { m.showTLS() }
-	m.transport = fynewidget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, changed)
-	m.verify = fynewidget.NewSelect([]string{
+	m.transport = widget.NewSelect([]string{lang.L("Found by DNS"), "UDP", "TCP", "TLS"}, changed)
+	m.verify = widget.NewSelect([]string{
 		lang.L("By the authorities of this system"), lang.L("By an authority of your own"),
 		lang.L("By the key it shows first"),
 	}, changed)

@@ -158,6 +158,9 @@ func (c *column) MinSize(o []fyne.CanvasObject) fyne.Size {
 
 // field is a label over what is to be filled in.
 func field(label string, o fyne.CanvasObject) fyne.CanvasObject {
+	if s, ok := o.(*widget.Select); ok {
+		s.Label = label
+	}
 	l := widget.NewText(label, widget.Style{Size: theme.SizeCaption, Color: theme.Quiet})
 	return container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), l, o)
 }

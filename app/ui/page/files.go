@@ -111,6 +111,8 @@ func (f *Files) open(path string) {
 		f.problem.hide()
 		f.folder = path
 		f.Path.SetText(path)
+		f.Path.CursorColumn = len([]rune(path))
+		f.Path.Refresh()
 		f.entries = f.sorted(entries)
 		f.List.UnselectAll()
 		f.List.ScrollToTop()

@@ -8,7 +8,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -18,9 +17,10 @@ import (
 // Settings is the page of accounts, calls and looks; sound has a page of its own.
 type Settings struct {
 	Root                 fyne.CanvasObject
+	Scroll               *container.Scroll
 	Sound                *widget.Tap
-	Looks                *fynewidget.Select
-	Strangers, Transfers *fynewidget.Select
+	Looks                *widget.Select
+	Strangers, Transfers *widget.Select
 	AutoAnswer, DND      *widget.Toggle
 	Shield               *widget.Toggle
 	Trusted              *widget.Entry
@@ -95,7 +95,8 @@ func (s *Settings) build() fyne.CanvasObject {
 	support := group(lang.L("Support"), rows(hint, container.NewHBox(s.Support)))
 	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1),
 		accounts, sound, calls, strangers, looks, support, widget.Gap(4))
-	return flat(container.NewVScroll(container.New(&column{most: 560, top: true}, box)))
+	s.Scroll = container.NewVScroll(container.New(&column{most: 560, top: true}, box))
+	return flat(s.Scroll)
 }
 
 // group is a heading over a card.

@@ -8,7 +8,6 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
@@ -19,10 +18,11 @@ import (
 // voice, ringing and tones, codecs and the network, recordings.
 type Sound struct {
 	Root                     fyne.CanvasObject
+	Scroll                   *container.Scroll
 	Input, Output, Ringer    *DeviceChoice
 	Test, Play               *widget.Button
 	Echo, Noise, Gain, Adapt *widget.Toggle
-	Ringtone, Tones, Format  *fynewidget.Select
+	Ringtone, Tones, Format  *widget.Select
 	Codecs                   *codecOrder
 	Folder, ShowFolder       *widget.Button
 	DefaultFolder            *widget.Button
@@ -78,11 +78,13 @@ func (s *Sound) makeVoice() {
 func (s *Sound) makeRinging() {
 	words, values := countries()
 	s.Tones = s.choices.of("tones", words, values...)
-	s.Ringtone = fynewidget.NewSelect(nil, s.chooseRingtone)
+	s.Ringtone = widget.NewSelect(nil, s.chooseRingtone)
+	s.Ringtone.Label = lang.L("Ringtone")
 }
 
 func (s *Sound) makeRecordings() {
 	s.Format = s.choices.of("recording.format", []string{lang.L("WAV"), lang.L("Ogg Opus")}, "wav", "opus")
+	s.Format.Label = lang.L("Format")
 	s.Folder = widget.NewButton("folder", lang.L("Choose a folder…"), widget.Tonal, func() {
 		s.act.ChooseFolder(recordings(s.snap), func(path string) { s.act.Set("recording.folder", path) })
 	})
@@ -134,7 +136,8 @@ func (s *Sound) build() fyne.CanvasObject {
 	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1),
 		group(lang.L("Devices"), devices), group(lang.L("Your voice"), voice),
 		group(lang.L("Ringtone and tones"), ringing), group(lang.L("Network and codecs"), net), group(lang.L("Recordings"), record), widget.Gap(4))
-	return flat(container.NewVScroll(container.New(&column{most: 560, top: true}, box)))
+	s.Scroll = container.NewVScroll(container.New(&column{most: 560, top: true}, box))
+	return flat(s.Scroll)
 }
 
 // caption is a quiet line.

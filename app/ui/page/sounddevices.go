@@ -8,15 +8,15 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/layout"
-	fynewidget "fyne.io/fyne/v2/widget"
 
 	"github.com/peregrine-softphone/peregrine/app"
 	"github.com/peregrine-softphone/peregrine/app/ui/theme"
+	"github.com/peregrine-softphone/peregrine/app/ui/widget"
 )
 
 // DeviceChoice chooses the device for one role: microphone, speaker or ringer.
 type DeviceChoice struct {
-	*fynewidget.Select
+	*widget.Select
 
 	root      fyne.CanvasObject
 	act       Actions
@@ -31,11 +31,12 @@ type DeviceChoice struct {
 
 func newDeviceChoice(act Actions, kind, key, label string) *DeviceChoice {
 	d := &DeviceChoice{act: act, kind: kind, key: key, missing: newHint()}
-	d.Select = fynewidget.NewSelect(nil, func(shown string) {
+	d.Select = widget.NewSelect(nil, func(shown string) {
 		if value, ok := d.values[shown]; ok && !d.filling {
 			d.act.Set(d.key, value)
 		}
 	})
+	d.Label = label
 	d.root = field(label, container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), d.Select, d.missing.root))
 	return d
 }
@@ -119,7 +120,7 @@ func (d *DeviceChoice) showMissing(now string) {
 }
 
 // setOptions changes the options of a choice if they are others: an open list stays open.
-func setOptions(s *fynewidget.Select, options []string) {
+func setOptions(s *widget.Select, options []string) {
 	if !slices.Equal(s.Options, options) {
 		s.SetOptions(options)
 	}
@@ -155,11 +156,11 @@ type choices struct {
 }
 
 // of is a choice between the values of a setting.
-func (c *choices) of(key string, words []string, values ...string) *fynewidget.Select {
+func (c *choices) of(key string, words []string, values ...string) *widget.Select {
 	for i, w := range words {
 		c.values[key+":"+w] = values[i]
 	}
-	return fynewidget.NewSelect(words, func(w string) {
+	return widget.NewSelect(words, func(w string) {
 		if !c.filling {
 			c.act.Set(key, c.values[key+":"+w])
 		}
@@ -167,7 +168,7 @@ func (c *choices) of(key string, words []string, values ...string) *fynewidget.S
 }
 
 // mark shows the value of a setting among its words; one that is not known is the first.
-func (c *choices) mark(key string, sel *fynewidget.Select, value string) {
+func (c *choices) mark(key string, sel *widget.Select, value string) {
 	for i, w := range sel.Options {
 		if c.values[key+":"+w] == value {
 			sel.SetSelectedIndex(i)

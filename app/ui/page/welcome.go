@@ -18,6 +18,7 @@ type Welcome struct {
 	SIP, LAN, Demo *widget.Tap
 	AccountForm    *AccountForm
 	LANForm        *LANForm
+	Scroll         *container.Scroll
 
 	act      Actions
 	stack    *fyne.Container
@@ -52,8 +53,8 @@ func NewWelcome(act Actions, done func(), compact bool) *Welcome {
 	w.done = done
 	w.LANForm = NewLANForm(act, done, w.choose)
 	w.stack.Add(w.cards(compact))
-	scroll := flat(container.NewVScroll(container.New(&column{most: 460}, w.stack)))
-	w.Root = widget.NewSurface(theme.Window, widget.Insets{}, scroll)
+	w.Scroll = container.NewVScroll(container.New(&column{most: 460}, w.stack))
+	w.Root = widget.NewSurface(theme.Window, widget.Insets{}, flat(w.Scroll))
 	return w
 }
 

@@ -65,6 +65,12 @@ func (e *Entry) AccessibilityRole() fyne.AccessibleRole { return fyne.Accessible
 // AcceptsTab implements fyne.Tabbable: Tab always goes on to the next part of the window.
 func (e *Entry) AcceptsTab() bool { return false }
 
+// FocusGained implements fyne.Focusable.
+func (e *Entry) FocusGained() {
+	e.Entry.FocusGained()
+	reveal(e)
+}
+
 // FocusLost implements fyne.Focusable.
 func (e *Entry) FocusLost() {
 	e.shift = false

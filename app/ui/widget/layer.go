@@ -19,6 +19,9 @@ type Layer struct {
 	// OnShortcut gets the shortcuts typed while a field of text has the focus; true: used up.
 	OnShortcut func(fyne.Shortcut) bool
 
+	// Scroll is the page shown, if it scrolls: it follows the focus. It may be nil, and return nil.
+	Scroll func() *container.Scroll
+
 	content fyne.CanvasObject
 	toasts  *fyne.Container
 	hint    *hint

@@ -47,7 +47,11 @@ func (p *pressable) MouseMoved(*desktop.MouseEvent) {}
 func (p *pressable) MouseOut() { p.hovered = false; p.Refresh() }
 
 // FocusGained implements fyne.Focusable.
-func (p *pressable) FocusGained() { p.focused = true; p.Refresh() }
+func (p *pressable) FocusGained() {
+	p.focused = true
+	p.Refresh()
+	reveal(p.self)
+}
 
 // FocusLost implements fyne.Focusable.
 func (p *pressable) FocusLost() { p.focused = false; p.Refresh() }
