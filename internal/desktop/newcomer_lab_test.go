@@ -379,7 +379,7 @@ func (w *walk) codec() {
 		return !spot(img, below, w.colors.raised, 2000).Empty()
 	})
 	w.keep("more/codecs", w.s.moving(w.window))
-	for range at + 1 {
+	for range at + 2 { // the first leaves the choice to the program
 		w.press("Down")
 	}
 	w.press("Return")
