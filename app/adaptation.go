@@ -165,8 +165,8 @@ func (e *Engine) grant(ctx context.Context, c *call, m *media.Session, w adapt.W
 	ctx, cancel := context.WithTimeout(ctx, wishTime)
 	defer cancel()
 	from := m.Stats().Codec
-	if w.Uplink {
-		// What we send no longer fits: the re-INVITE itself would not get through.
+	if w.Now {
+		// What we send may no longer fit: the re-INVITE itself would not get through.
 		if undo, ok := m.SendNow(w.Codec); ok {
 			defer undo() // nothing, once there is a new agreement
 		}

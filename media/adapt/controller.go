@@ -261,11 +261,10 @@ func (c *Controller) atHome(now time.Duration, r Report) {
 	if codec == "" {
 		return
 	}
-	w := Wish{Codec: codec, Reason: reason, Uplink: reason == Slow && uplink}
+	w := Wish{Codec: codec, Reason: reason, Now: !fixed}
 	if !fixed && reason == Slow {
-		if uplink {
-			w.Bitrate = fit(c.up.capacity, r.PacketMS)
-		}
+		// A line that has become narrow one way has often become so both ways, and of ours we know it later.
+		w.Bitrate = fit(c.budget(now), r.PacketMS)
 		if c.downStrained(now) {
 			w.Limit = fit(c.down.capacity, r.PacketMS)
 		}

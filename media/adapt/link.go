@@ -1,6 +1,9 @@
 package adapt
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // verdict is what one direction of the network is worth.
 type verdict uint8
@@ -31,7 +34,7 @@ const (
 // judge tells a bottleneck from a radio that loses packets: a bottleneck has a queue before it drops.
 func judge(loss, smooth float64, queue time.Duration) verdict {
 	switch {
-	case queue >= queueLong, loss >= lossQueued && queue >= queueSome, smooth >= lossGross:
+	case queue >= queueLong, loss >= lossQueued && (queue >= queueSome || smooth >= lossGross):
 		return congested
 	case loss >= lossClear:
 		return lossy
@@ -47,12 +50,14 @@ type link struct {
 	verdict  verdict
 	loss     float64 // of the last report or second
 	smooth   float64 // loss, smoothed
+	random   float64 // the same, of what no queue explains
 	queue    time.Duration
 	count    int           // verdicts in a row that were congested
 	since    time.Duration // of the first of them
 	lossFrom time.Duration // of the first in a row with loss that is heard
 	lossy    bool          // lossFrom counts
 	capacity int           // bit/s that went through while congested; 0: not known
+	at       time.Duration // of the last measurement; 0: none
 }
 
 // audibleLoss is where a codec without copies suffers: G.711 with concealment falls below "satisfied" (ITU-T G.113).
@@ -61,13 +66,18 @@ const audibleLoss = 0.05
 // take judges a new measurement. through is the bit/s that arrived at the other end.
 func (l *link) take(now time.Duration, loss float64, queue time.Duration, through int) {
 	l.loss, l.queue = loss, queue
-	// Quick to fear, slow to trust.
-	weight := 0.15
-	if loss > l.smooth {
-		weight = 0.4
+	span := time.Second
+	if l.at > 0 {
+		span = now - l.at
 	}
-	l.smooth += weight * (loss - l.smooth)
+	l.at = now
+	l.smooth = follow(l.smooth, loss, span)
 	l.verdict = judge(loss, l.smooth, queue)
+	chance := 0.0
+	if l.verdict == lossy {
+		chance = loss
+	}
+	l.random = follow(l.random, chance, span)
 	if l.verdict == congested {
 		if l.count == 0 {
 			l.since, l.capacity = now, through
@@ -84,8 +94,18 @@ func (l *link) take(now time.Duration, loss float64, queue time.Duration, throug
 	}
 }
 
+// follow smooths a value over some seconds: quick to fear, slow to trust. What was measured over a long span counts for
+// more.
+func follow(old, value float64, span time.Duration) float64 {
+	settle := 6 * time.Second
+	if value > old {
+		settle = 2 * time.Second
+	}
+	return old + (value-old)*(1-math.Exp(-span.Seconds()/settle.Seconds()))
+}
+
 // forget drops what leads to decisions, after a change of the session or of the path.
-func (l *link) forget() { *l = link{smooth: l.smooth} }
+func (l *link) forget() { *l = link{smooth: l.smooth, random: l.random, at: l.at} }
 
 // base is the least round trip of the last minute, in two windows.
 type base struct {

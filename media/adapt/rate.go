@@ -3,7 +3,7 @@ package adapt
 import "time"
 
 const (
-	easePause = time.Second     // between two cuts: a round trip and a report must pass to see what one did
+	easePause = 2 * time.Second // between two cuts: a round trip and a report must pass to see what one did
 	risePause = 5 * time.Second // without trouble, before more bits are sent again
 	riseStep  = 1.10
 	risePace  = time.Second
@@ -50,7 +50,8 @@ type rate struct {
 // begin starts with a codec.
 func (q *rate) begin(now time.Duration, r Report, c *Controller) {
 	knee, hold := q.knee, q.kneeHold
-	*q = rate{cut: now, rose: now, knee: knee, kneeHold: hold}
+	// The next reports still tell of the codec before.
+	*q = rate{cut: now + time.Second, rose: now, knee: knee, kneeHold: hold}
 	if !kindOf(r.Codec).adaptive {
 		return
 	}
@@ -186,7 +187,7 @@ func (q *rate) protect(now time.Duration, r Report, c *Controller) {
 	}
 	want := usualFEC
 	for _, p := range [...]int{15, 20, 30, maxFEC} {
-		if c.up.smooth*100 >= 0.7*float64(p) {
+		if c.up.random*100 >= 0.7*float64(p) {
 			want = p
 		}
 	}
