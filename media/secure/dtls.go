@@ -2,6 +2,7 @@ package secure
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -81,6 +82,10 @@ func (a *Association) handshake(ctx context.Context) (Keys, error) {
 	var mismatch error // of the fingerprint: pion tells the peer, not us
 	options := []dtls.Option{
 		dtls.WithCertificates(a.cfg.Certificate.tls),
+		// A server that names authorities, as Linphone 5.1 does, means nobody of ours: it gets our certificate all the same.
+		dtls.WithGetClientCertificate(func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &a.cfg.Certificate.tls, nil
+		}),
 		dtls.WithSRTPProtectionProfiles(
 			dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80, dtls.SRTP_AEAD_AES_256_GCM,
 		),
