@@ -34,6 +34,10 @@ const (
 	rtcpComponent = 2
 	components    = 2
 
+	// settleTime after the selection an offer may name it: libre's checks go on for up to 7 s, and an offer in the
+	// middle of them ends them.
+	settleTime = 10 * time.Second
+
 	maxRestarts = 2 // of a call, because checks failed: what two did not find is not there
 )
 
@@ -119,7 +123,9 @@ type Agent struct {
 	closed  bool
 	told    map[Problem]bool
 
-	restarts int // because checks failed
+	restarts int           // because checks failed
+	chosen   time.Time     // when the last path was selected
+	settle   time.Duration // settleTime
 
 	live   atomic.Pointer[[]*generation] // former and present, for Handle
 	paths  [components]atomic.Pointer[route]
@@ -152,7 +158,7 @@ func New(cfg Config, tr Transport) (*Agent, error) {
 	if tr.Changed == nil {
 		tr.Changed = func() {}
 	}
-	a := &Agent{cfg: cfg, tr: tr, log: tr.Logger, servers: list, told: map[Problem]bool{}}
+	a := &Agent{cfg: cfg, tr: tr, log: tr.Logger, servers: list, told: map[Problem]bool{}, settle: settleTime}
 	a.live.Store(&[]*generation{})
 	return a, nil
 }
@@ -272,7 +278,7 @@ func (a *Agent) WantsOffer() bool {
 		g.asked = true
 		return true
 	}
-	if !g.selected() {
+	if !g.selected() || time.Since(a.chosen) < a.settle {
 		return false
 	}
 	for i, c := range g.list {
@@ -407,6 +413,7 @@ func (a *Agent) selected(g *generation, component int, r *route) {
 		return
 	}
 	a.paths[index(component)].Store(r)
+	a.chosen = time.Now()
 	if g == a.present {
 		a.failed.Store(false)
 		if a.former != nil && g.selected() {

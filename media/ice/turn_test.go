@@ -42,6 +42,7 @@ func TestRelay(t *testing.T) {
 	cfg := Config{TURN: server, User: "u", Password: "p", Wait: 300 * time.Millisecond}
 	a, b := newPhone(t, cfg), newPhone(t, cfg)
 	a.blocked, b.blocked = true, true
+	a.settle = 0
 	if err := a.Prepare(nil); err != nil {
 		t.Fatal(err)
 	}
