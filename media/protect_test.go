@@ -192,7 +192,7 @@ func TestHandshakeLoss(t *testing.T) {
 	})
 }
 
-// TestRekey: a re-INVITE leaves keys and association alone; a peer that changes its key is followed.
+// TestReinviteKeepsKeys: a re-INVITE leaves keys and association alone.
 func TestReinviteKeepsKeys(t *testing.T) {
 	for _, way := range []secure.Exchange{secure.SDES, secure.DTLS} {
 		t.Run(map[secure.Exchange]string{secure.SDES: "SDES", secure.DTLS: "DTLS"}[way], func(t *testing.T) {
@@ -488,7 +488,7 @@ func FuzzSTUNDemux(f *testing.F) {
 	})
 }
 
-// TestProtectAllocates nothing: the whole way of a packet, out and in.
+// TestProtectedPathAllocations: nothing is allocated on the whole way of a packet, out and in.
 func TestProtectedPathAllocations(t *testing.T) {
 	w := newWire(1)
 	p := newPhoneWith(t, w, "10.0.0.2", func(cfg *Config) { cfg.Security = secure.Preferred }, "PCMU")
@@ -519,4 +519,77 @@ func TestProtectedPathAllocations(t *testing.T) {
 	if st := p.Stats(); st.AuthFailures != 0 || st.Garbage == 0 {
 		t.Errorf("%+v", st)
 	}
+}
+
+// TestPeerChangesKey: what was on its way with the old key is still heard, and the new one is taken at once.
+func TestPeerChangesKey(t *testing.T) {
+	cfg := with(t, secure.Preferred, secure.SDES, true)
+	running(t, cfg, cfg, []string{"PCMU"}, func(t *testing.T, _ *wire, a, b *phone) {
+		connect(t, a, b)
+		time.Sleep(2 * time.Second)
+		for range 3 {
+			b.mu.Lock()
+			b.protect.own = nil
+			b.mu.Unlock()
+			connect(t, b, a)
+			time.Sleep(2 * time.Second)
+		}
+		if st := a.Stats(); st.AuthFailures > 0 || st.Lost > 0 {
+			t.Errorf("%+v", st)
+		}
+		if st := b.Stats(); st.AuthFailures > 0 || st.Lost > 0 {
+			t.Errorf("%+v", st)
+		}
+		listen(t, a, b, 5, 1, 0.95)
+		listen(t, b, a, 5, 1, 0.95)
+	})
+}
+
+// TestAnotherParty: who comes into the call by a transfer of a server gets a key that the one before does not know.
+func TestAnotherParty(t *testing.T) {
+	cfg := with(t, secure.Preferred, secure.SDES, true)
+	running(t, cfg, cfg, []string{"PCMU"}, func(t *testing.T, w *wire, a, b *phone) {
+		connect(t, b, a)
+		before := a.protect.own[a.protect.agreed.suite].master
+		carol := newPhoneWith(t, w, "10.0.0.3", cfg, "PCMU")
+		defer carol.Close()
+		connect(t, carol, a)
+		if after := a.protect.own[a.protect.agreed.suite].master; after.Same(before) {
+			t.Error("the same key for two peers")
+		}
+	})
+}
+
+// TestHandshakeBehindNAT: the peer's address in its SDP leads nowhere; its handshake tells where it is.
+func TestHandshakeBehindNAT(t *testing.T) {
+	cfg := with(t, secure.Preferred, secure.DTLS, false)
+	running(t, cfg, cfg, []string{"PCMU"}, func(t *testing.T, _ *wire, a, b *phone) {
+		offer, err := a.Offer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := b.Answer([]byte(strings.ReplaceAll(string(offer), "IP4 10.0.0.1", "IP4 192.168.1.7")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// "passive" makes a, behind the NAT, begin: b cannot.
+		answer = []byte(strings.ReplaceAll(string(answer), "a=setup:active", "a=setup:passive"))
+		b.mu.Lock()
+		b.protect.agreed.active = false
+		if err := b.guard(b.protect.agreed, true); err != nil {
+			t.Error(err)
+		}
+		b.protect.shield.Store(&shield{way: secure.DTLS})
+		b.wantHandshake(b.protect.agreed, true)
+		b.mu.Unlock()
+		if err := a.Accept(answer); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if st := b.Stats(); st.Remote != netip.MustParseAddrPort("10.0.0.1:4000") || st.Cipher == "" {
+			t.Errorf("%+v", st)
+		}
+		listen(t, b, a, 3, 1, 0.9)
+		listen(t, a, b, 3, 1, 0.9)
+	})
 }
