@@ -398,7 +398,7 @@ func TestAccountKeepsHowCallsTravel(t *testing.T) {
 func TestAccountBlamesServersThatAreNone(t *testing.T) {
 	h, form := firstForm(t, func(*uitest.Engine) {})
 	form.Unfold()
-	const stun, turn = "A STUN server is a host name", "A TURN server is a host name"
+	const stun, turn = "Write it like stun.", "Write it like turn."
 	for _, tc := range []struct {
 		stun, turn       string
 		badSTUN, badTURN bool
@@ -427,6 +427,9 @@ func TestKeysInTheSignallingNeedTLS(t *testing.T) {
 		if strings.HasPrefix(v, "AddAccount") {
 			t.Fatal("an account was added that could never call")
 		}
+	}
+	if !h.says("That needs TLS. Choose TLS as the transport.") {
+		t.Error("it does not say why")
 	}
 	form.ChooseTransport("TLS")
 	h.fill(form, "alice@info.test", "secret")

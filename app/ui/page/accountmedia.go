@@ -27,7 +27,7 @@ type accountMedia struct {
 	user, password           *widget.Entry
 	wrongSTUN, wrongTURN     *hint
 	wrongKeys                *hint
-	servers                  fyne.CanvasObject
+	servers, exchange        fyne.CanvasObject // shown where they are needed
 	act                      Actions
 }
 
@@ -67,8 +67,8 @@ func (m *accountMedia) build() {
 	near := func(o ...fyne.CanvasObject) *fyne.Container {
 		return container.New(layout.NewCustomPaddedVBoxLayout(theme.Step), o...)
 	}
-	details := fold(lang.L("Details"), field(lang.L("Keys are exchanged"),
-		near(m.keys, m.keysWords.root, m.wrongKeys.root)))
+	m.exchange = field(lang.L("Keys are exchanged"), near(m.keys, m.keysWords.root, m.wrongKeys.root))
+	details := fold(lang.L("Details"), m.exchange)
 	pair := container.New(layout.NewGridLayoutWithColumns(2),
 		field(lang.L("User name"), m.user), field(lang.L("Password"), m.password))
 	servers := container.New(layout.NewCustomPaddedVBoxLayout(3*theme.Step),
@@ -131,18 +131,20 @@ func (m *accountMedia) set(p app.MediaPolicy) {
 func (m *accountMedia) check(plain bool) bool {
 	ok := true
 	if m.keys.SelectedIndex() == 1 && m.security.SelectedIndex() > 0 && plain {
-		m.wrongKeys.show(lang.L("Keys in the signalling need TLS. Choose TLS as the transport."))
+		m.wrongKeys.show(lang.L("That needs TLS. Choose TLS as the transport."))
+		show(m.exchange, true)
+		m.root.Refresh()
 		ok = false
 	}
 	if !m.ice.On() {
 		return ok
 	}
 	if s := strings.TrimSpace(m.stun.Text); s != "" && !isServer(strings.TrimPrefix(s, "stun:")) {
-		m.wrongSTUN.show(lang.L("A STUN server is a host name or an address, like stun.example.org."))
+		m.wrongSTUN.show(lang.L("Write it like stun.example.org or 192.0.2.1:3478."))
 		ok = false
 	}
 	if s := strings.TrimSpace(m.turn.Text); s != "" && !isRelay(s) {
-		m.wrongTURN.show(lang.L("A TURN server is a host name or an address, like turn.example.org:3478."))
+		m.wrongTURN.show(lang.L("Write it like turn.example.org or 192.0.2.1:3478."))
 		ok = false
 	}
 	return ok
