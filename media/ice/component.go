@@ -68,7 +68,7 @@ func (c *component) make() error {
 	if err != nil {
 		return fmt.Errorf("make agent: %w", err)
 	}
-	if err := c.ice.OnSelectedCandidatePairChange(c.choose); err != nil {
+	if err = c.ice.OnSelectedCandidatePairChange(c.choose); err != nil {
 		return fmt.Errorf("make agent: %w", err)
 	}
 	err = c.ice.OnConnectionStateChange(func(s pion.ConnectionState) {

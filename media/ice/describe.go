@@ -3,6 +3,7 @@ package ice
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/peregrine-softphone/peregrine/media/sdp"
@@ -69,14 +70,7 @@ func private(addr netip.Addr) bool {
 	return addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsLoopback()
 }
 
-func (c *component) has(addr netip.Addr) bool {
-	for _, a := range c.mux.addresses {
-		if a == addr {
-			return true
-		}
-	}
-	return false
-}
+func (c *component) has(addr netip.Addr) bool { return slices.Contains(c.mux.addresses, addr) }
 
 // lines are the candidates of a component.
 func (c *component) lines(base netip.Addr, mapped, relay netip.AddrPort) []sdp.Attribute {
@@ -148,7 +142,8 @@ func (g *generation) describeSelected(d *Described) {
 		}
 		d.Default[i] = r.Local
 		t := candidateText{
-			foundation: "H0", component: c.id, preference: hostPreference, local: topPreference, addr: r.Local, kind: "host",
+			foundation: "H0", component: c.id, preference: hostPreference, local: topPreference, addr: r.Local,
+			kind: "host",
 		}
 		switch {
 		case r.relay != nil:

@@ -72,9 +72,8 @@ func newGeneration(a *Agent, local credentials) (*generation, error) {
 		}
 		c := &component{g: g, id: i + 1, seen: map[netip.AddrPort]netip.AddrPort{}, sources: map[netip.AddrPort]bool{}}
 		c.wanted.Store(true)
-		c.mux = newMux(addresses, uint16(port), a.cfg.Source, func(b []byte, to netip.AddrPort) error { //nolint:gosec // a port.
-			return a.tr.Send(c.id, b, to)
-		})
+		send := func(b []byte, to netip.AddrPort) error { return a.tr.Send(c.id, b, to) }
+		c.mux = newMux(addresses, uint16(port), a.cfg.Source, send) //nolint:gosec // a port.
 		if err := c.make(); err != nil {
 			g.close()
 			return nil, err

@@ -1,13 +1,13 @@
-// Package ice finds the way that the media of one call takes: Interactive Connectivity Establishment (RFC 8445, as SIP
-// uses it: RFC 8839), with server-reflexive addresses by STUN (RFC 8489) and relayed ones by TURN (RFC 8656). The checks
-// themselves are those of pion/ice; this package puts them on the sockets that the call has anyway, speaks SDP, and adds
-// the second component that peers without rtcp-mux need.
+// Package ice finds the way that the media of one call takes: Interactive Connectivity Establishment (RFC 8445, as
+// SIP uses it: RFC 8839), with server-reflexive addresses by STUN (RFC 8489) and relayed ones by TURN (RFC 8656). The
+// checks themselves are those of pion/ice; this package puts them on the sockets that the call has anyway, speaks SDP,
+// and adds the second component that peers without rtcp-mux need.
 //
 // It is for package media, which owns the sockets. The order of calls is [New], then for each offer or answer
 // [Agent.Prepare] (which may wait), [Agent.Describe], and when the peer has described itself either [Agent.Start] or
 // [Agent.Plain]. [Agent.Handle] takes STUN messages from the sockets all the time, [Agent.Write] sends once
 // [Agent.Path] says that there is a way. [Agent.Moved] makes the next Prepare begin anew (ICE restart, RFC 8445 9).
-// [Agent.Close] ends everything. All methods may be called from any goroutine.
+// [Agent.Close] ends everything, and [Agent.Wait] waits for that. All methods may be called from any goroutine.
 package ice
 
 import (
@@ -263,9 +263,9 @@ func (a *Agent) Describe(host, toward netip.Addr) Described {
 	return d
 }
 
-// WantsOffer tells, once for each run of the checks, that a further offer should leave: we are the controlling side, and
-// the pair that was selected is not the one that the descriptions name (RFC 8839 4.4.1.2.2), which boxes on the way may
-// go by; or no pair answers any more, and a restart may find one (RFC 7675 5.1).
+// WantsOffer tells, once for each run of the checks, that a further offer should leave: we are the controlling side,
+// and the pair that was selected is not the one that the descriptions name (RFC 8839 4.4.1.2.2), which boxes on the way
+// may go by; or no pair answers any more, and a restart may find one (RFC 7675 5.1).
 func (a *Agent) WantsOffer() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

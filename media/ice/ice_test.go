@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,12 +104,7 @@ func (p *phone) take(component int, data []byte) {
 func (p *phone) heard(component int, text string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, s := range p.got[component] {
-		if s == text {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.got[component], text)
 }
 
 // description is what the phone would write into SDP.
@@ -388,7 +384,7 @@ func (p *phone) phoneProblems(t *testing.T, want ...Problem) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if fmt.Sprint(p.problems) != fmt.Sprint(want) {
+	if !slices.Equal(p.problems, want) {
 		t.Errorf("told of %v, want %v", p.problems, want)
 	}
 }

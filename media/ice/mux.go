@@ -16,8 +16,8 @@ const (
 	maxRoutes  = 256  // remembered answers of the kernel
 )
 
-// mux gives pion a connection for each address of this host, all of them on one socket of the call that is bound to none
-// of them. The kernel decides by which address a datagram leaves, so a check from another address than that is not
+// mux gives pion a connection for each address of this host, all of them on one socket of the call that is bound to
+// none of them. The kernel decides by which address a datagram leaves, so a check from another address than that is not
 // sent: its pair fails, and the one that remains is the truth (RFC 8445 6.1.2.4 prunes pairs of one base likewise).
 type mux struct {
 	addresses []netip.Addr

@@ -126,19 +126,23 @@ func newCandidate(kind, foundation string, addr netip.AddrPort, priority uint32)
 	switch kind {
 	case "host":
 		return pion.NewCandidateHost(&pion.CandidateHostConfig{
-			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority, Foundation: foundation,
+			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority,
+			Foundation: foundation,
 		})
 	case "srflx":
 		return pion.NewCandidateServerReflexive(&pion.CandidateServerReflexiveConfig{
-			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority, Foundation: foundation,
+			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority,
+			Foundation: foundation,
 		})
 	case "prflx":
 		return pion.NewCandidatePeerReflexive(&pion.CandidatePeerReflexiveConfig{
-			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority, Foundation: foundation,
+			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority,
+			Foundation: foundation,
 		})
 	case "relay":
 		return pion.NewCandidateRelay(&pion.CandidateRelayConfig{
-			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority, Foundation: foundation,
+			Network: "udp", Address: text, Port: port, Component: rtpComponent, Priority: priority,
+			Foundation: foundation,
 		})
 	}
 	return nil, nil //nolint:nilnil // a kind that is yet to be invented

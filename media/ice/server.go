@@ -131,7 +131,7 @@ func (c *component) askServer(ctx context.Context) {
 	mapped, err := c.ask(ctx, a.servers.stun)
 	if err != nil {
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			a.log.Info("stun server does not answer", "server", net.JoinHostPort(a.servers.stun.Host,
+			a.log.InfoContext(ctx, "stun server does not answer", "server", net.JoinHostPort(a.servers.stun.Host,
 				strconv.Itoa(a.servers.stun.Port)), "error", err)
 			if a.servers.own {
 				a.problem(ProblemSTUN)

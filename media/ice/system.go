@@ -238,8 +238,11 @@ func (w *watcher) Warnf(format string, args ...any) {
 			continue
 		}
 		var refusal *stun.TurnError
-		if errors.As(err, &refusal) && (refusal.ErrorCodeAttr.Code == stun.CodeUnauthorized ||
-			refusal.ErrorCodeAttr.Code == stun.CodeWrongCredentials || refusal.ErrorCodeAttr.Code == stun.CodeForbidden) {
+		if !errors.As(err, &refusal) {
+			continue
+		}
+		switch refusal.ErrorCodeAttr.Code {
+		case stun.CodeUnauthorized, stun.CodeWrongCredentials, stun.CodeForbidden:
 			w.refused()
 		}
 	}
