@@ -3,8 +3,12 @@
 package media
 
 import (
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/peregrine-softphone/peregrine/media/adapt"
 )
 
 func TestOpusCall(t *testing.T) {
@@ -41,3 +45,80 @@ func TestCodecChangeAcrossClockRates(t *testing.T) {
 }
 
 func BenchmarkOpus(b *testing.B) { benchmarkCall(b, "opus") }
+
+// bottleneck lets so many bit/s through from each side of a wire, and drops what would wait longer than 300 ms.
+func bottleneck(w *wire, rate int) {
+	free := map[netip.Addr]time.Time{}
+	w.set(func(w *wire) {
+		w.take = func(data []byte, from, _ netip.AddrPort) bool {
+			now := time.Now()
+			at := free[from.Addr()]
+			if at.Before(now) {
+				at = now
+			}
+			if at.Sub(now) > 300*time.Millisecond {
+				return false
+			}
+			w.delay = at.Sub(now) + 20*time.Millisecond
+			free[from.Addr()] = at.Add(time.Duration(len(data)+28) * 8 * time.Second / time.Duration(rate))
+			return true
+		}
+	})
+}
+
+// TestCallFitsItself: the session's measurements lead the controller to Opus and back.
+func TestCallFitsItself(t *testing.T) {
+	var wishes []adapt.Wish
+	var when []time.Time
+	first := func(c *Config) {
+		c.Adapt = true
+		c.OnWish = func(w adapt.Wish) { wishes, when = append(wishes, w), append(when, time.Now()) }
+	}
+	second := func(c *Config) { c.Adapt = true }
+	running(t, first, second, []string{"PCMU", "opus"}, func(t *testing.T, w *wire, a, b *phone) {
+		connect(t, a, b)
+		follow := func(d time.Duration) { // carries out wishes for so long
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				if len(wishes) == 0 {
+					continue
+				}
+				wish := wishes[len(wishes)-1]
+				if strings.EqualFold(a.Agreed(), wish.Codec) {
+					continue
+				}
+				a.SetLimit(wish.Limit)
+				if err := a.SetCodecs([]string{wish.Codec, "PCMU", "opus"}); err != nil {
+					t.Fatal(err)
+				}
+				connect(t, a, b)
+				a.WishDone(true)
+				if err := a.SetCodecs(nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		follow(12 * time.Second)
+		if len(wishes) > 0 {
+			t.Fatalf("%+v on a good network", wishes)
+		}
+		bottleneck(w, 40000)
+		drop := time.Now()
+		follow(20 * time.Second)
+		if len(wishes) != 1 || wishes[0].Codec != "opus" || wishes[0].Return || when[0].Sub(drop) > 4*time.Second {
+			t.Fatalf("%+v", wishes)
+		}
+		st, other := a.Stats(), b.Stats()
+		t.Logf("%v after the drop; then %+v, %.0f %% lost there", when[0].Sub(drop), st.Adaptation, st.RemoteLossPercent)
+		if st.ReceiveCodec != "opus" || other.ReceiveCodec != "opus" || st.RemoteLossPercent > 8 || other.RemoteLossPercent > 8 {
+			t.Errorf("%s and %s, %g and %g %% lost", st.ReceiveCodec, other.ReceiveCodec, st.RemoteLossPercent, other.RemoteLossPercent)
+		}
+		w.set(func(w *wire) { w.take, w.delay = nil, 20*time.Millisecond })
+		follow(2 * time.Minute)
+		if len(wishes) != 2 || !wishes[1].Return || a.Stats().Codec != "PCMU" || b.Stats().ReceiveCodec != "PCMU" {
+			t.Fatalf("%+v, sends %s", wishes, a.Stats().Codec)
+		}
+		if gap := when[1].Sub(when[0]); gap < time.Minute {
+			t.Errorf("back after %v", gap)
+		}
+	})
+}

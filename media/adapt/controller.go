@@ -39,6 +39,7 @@ type Controller struct {
 	need       int    // bit/s of home, with headers
 	wish       Wish   // the last one
 	wishedFrom string // the codec in use then
+	tight      bool   // then what we sent did not fit
 	reply      *bool  // to it; nil: not yet
 
 	codec   string // of the last report
@@ -264,10 +265,14 @@ func (c *Controller) atHome(now time.Duration, r Report) {
 	w := Wish{Codec: codec, Reason: reason, Now: !fixed}
 	if !fixed && reason == Slow {
 		// A line that has become narrow one way has often become so both ways, and of ours we know it later.
+		c.tight = c.up.count > 0
 		w.Bitrate = fit(c.budget(now), r.PacketMS)
 		if c.downStrained(now) {
 			w.Limit = fit(c.down.capacity, r.PacketMS)
 		}
+	}
+	if !fixed && reason == Lossy && c.up.loss >= lossMuch {
+		w.Bitrate = fit(int(float64(r.Up.Load)*(1-c.up.loss)), r.PacketMS) // should it be a bottleneck after all
 	}
 	if strings.EqualFold(codec, r.Codec) && (w.Limit == 0 || now-c.down.since < ownTime) {
 		return // an adaptive codec: bitrate and copies are all there is
@@ -295,6 +300,7 @@ func (c *Controller) trouble(now time.Duration) (Reason, bool) {
 	switch {
 	case upStrained || c.downStrained(now):
 		return Slow, upStrained || c.up.count > 0
+	case c.up.count > 0 || c.down.count > 0: // it is about to be known for a bottleneck
 	case c.up.lossy && now-c.up.lossFrom >= enoughLoss, c.down.lossy && now-c.down.lossFrom >= enoughLoss:
 		return Lossy, false
 	}

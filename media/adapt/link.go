@@ -27,6 +27,8 @@ const (
 	lossQueued = 0.10 // with a queue: the bottleneck drops
 	lossGross  = 0.35 // without one, smoothed: no radio loses as much for long, but a policer does
 
+	lossMuch = 0.20 // of a radio, seldom
+
 	baseWindow = 30 * time.Second // half of the minute over which the least round trip counts
 	stale      = 15 * time.Second // three intervals of RTCP (RFC 3550 6.2): then the last report says nothing more
 )

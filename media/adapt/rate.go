@@ -59,6 +59,9 @@ func (q *rate) begin(now time.Duration, r Report, c *Controller) {
 	if b := c.wish.Bitrate; b > 0 && (c.state == Asking || c.state == Away) {
 		q.bitrate = clamp(b, MinBitrate, q.bitrate)
 		q.reason = Slow
+		if c.tight {
+			q.knee, q.kneeHold = int(float64(b)/margin), kneeHold
+		}
 	}
 }
 
