@@ -23,7 +23,7 @@ const (
 	before = 16 * perMS
 	// The delay is left as it is while the loudest of the echo is from 6 to 50 ms into the canceller.
 	earliest = 6 * perMS
-	latest   = 50 * perMS
+	latest   = 30 * perMS
 	// clear of the rest is a peak whose 20 ms hold such a part of all that was learnt.
 	peakHalf = 10 * perMS
 	peakPart = 0.35
@@ -33,21 +33,19 @@ const (
 	quiet = 16 * 16
 )
 
-// finder finds how long the sound takes from loudspeaker to microphone, by an adaptive filter over a narrow band (NLMS),
-// and delays the one to fit the other.
+// finder finds how long the sound takes from loudspeaker to microphone, by an adaptive filter over a narrow band (NLMS).
 type finder struct {
 	filter [bandTaps]float32
 	far    [bandTaps - 1 + lowSamples]float32 // at 16 kHz, as the filter needs them, the newest last
 	near   [bandTaps - 1 + lowSamples]float32
 
-	heard   [longest - 1 + bandFrame]float32 // of the loudspeaker, in the band, the newest last
-	said    [bandFrame]float32               // of the microphone
-	learnt  [longest]float32                 // the response, the latest first, as heard lies
-	age     int                              // frames since the last look, with something to learn
-	seen    int                              // place of the peak at the last look
-	times   int                              // it was seen there
-	shift   int                              // samples of the band that the loudspeaker is delayed by
-	history [longest*bandFactor + lowSamples]int16
+	heard  [longest - 1 + bandFrame]float32 // of the loudspeaker, in the band, the newest last
+	said   [bandFrame]float32               // of the microphone
+	learnt [longest]float32                 // the response, the latest first, as heard lies
+	age    int                              // frames since the last look, with something to learn
+	seen   int                              // place of the peak at the last look
+	times  int                              // it was seen there
+	shift  int                              // samples of the band that the loudspeaker is delayed by
 }
 
 func newFinder() *finder {
@@ -67,8 +65,10 @@ func (f *finder) reset() {
 	f.age, f.times, f.shift = 0, 0, 0
 }
 
-// find takes a frame of both at 16 kHz and delays that of the loudspeaker, in place, by what was found. moved says that
-// the delay is another from now on. It allocates nothing.
+// back is how many samples at 16 kHz earlier than the loudspeaker's newest the canceller should have its sound.
+func (f *finder) back() int { return f.shift * bandFactor }
+
+// find takes a frame of both at 16 kHz. moved says that back is another from now on. It allocates nothing.
 func (f *finder) find(loudspeaker, microphone []int16) (moved bool) {
 	copy(f.heard[:], f.heard[bandFrame:])
 	f.band(&f.far, loudspeaker, f.heard[longest-1:])
@@ -79,10 +79,6 @@ func (f *finder) find(loudspeaker, microphone []int16) (moved bool) {
 			moved = f.look()
 		}
 	}
-	copy(f.history[:], f.history[lowSamples:])
-	copy(f.history[longest*bandFactor:], loudspeaker)
-	at := (longest - f.shift) * bandFactor
-	copy(loudspeaker, f.history[at:at+lowSamples])
 	return moved
 }
 

@@ -6,7 +6,9 @@ import (
 )
 
 const (
-	ringSamples = 64 * lowSamples // 640 ms: more than any device plays ahead
+	ringSamples = 96 * lowSamples // 960 ms: what the finder looks back, and more than any device plays ahead
+	// backMost is how much earlier than the newest the canceller may want its frame.
+	backMost = longest * bandFactor
 	// settleFrames after a start the slack of the ring is known, and then looked at every watchFrames.
 	settleFrames = 50
 	watchFrames  = 1000
@@ -15,15 +17,20 @@ const (
 	slack = 2 * lowSamples
 	// spare samples are looked at beyond the last one taken.
 	spare = 3
-	// part is how far the clocks of microphone and loudspeaker may part before they count as two: 1.5 ms. A goroutine's
-	// lateness is a millisecond or two, its mean far less.
-	part = 24.0
+	// missMost frames in missFrames may be late, 80 ms in 2 s.
+	missFrames = 200
+	missMost   = 8
+	// meanFrames is over how many frames it is seen how far one is ahead of the other: 4 s.
+	meanFrames = 400
+	// part is how far the clocks of microphone and loudspeaker may part before they count as two: 2.5 ms. Goroutines are
+	// late by tens now and then, in the mean by one or two.
+	part = 40.0
 	// jump is more than clocks can part at once: a device lost sound.
 	jump = 5 * lowSamples
-	// The loop that follows a clock, of 0.1 rad/s and well damped, in samples a frame: slower than lateness, quicker
+	// The loop that follows a clock, of 0.04 rad/s and well damped, in samples a frame: slower than lateness, quicker
 	// than quartz changes.
-	loopRate  = 1.4e-3
-	loopDrift = 1e-6
+	loopRate  = 5.6e-4
+	loopDrift = 1.6e-7
 	// fastest is a drift of 1000 ppm; no quartz has a fifth of it.
 	fastest = lowSamples * 1e-3
 )
@@ -32,9 +39,11 @@ const (
 // so that the echo stays where the canceller learnt it to be. The player writes frames as the device asks for them, often
 // several at once; the recorder takes one with each of its own. restart may be called by anyone.
 //
-// When it runs dry, silence is taken and the slack grows by it; when there is more slack than needed, some is left out at
-// once; when the clocks drift apart, as those of a USB microphone and another loudspeaker do, the sound is stretched as
-// much. When it runs over, nobody has recorded for long: it starts anew.
+// When it runs dry, silence stands in. In the first half second the slack grows by it; later the frame is late and is
+// passed over when it comes, unless that happens often: then the device lost sound, and the delay is found anew. The
+// canceller, which needs what was played some time ago, has that all the same. When there is more slack than needed, some
+// is left out at once; when the clocks drift apart, as those of a USB microphone and another loudspeaker do, the sound is
+// stretched as much. When it runs over, nobody has recorded for long: it starts anew.
 type reference struct {
 	ring  [ringSamples]int16
 	wrote atomic.Uint64 // samples since the beginning; the player's
@@ -58,11 +67,15 @@ type reference struct {
 	drift   float64 // of the loudspeaker's, in samples a frame
 	stretch float64 // samples to take besides those of a frame
 	between float64 // 0 to 1: the fraction of a sample that read is ahead
-	dry     int     // frames in a row for which there was nothing
+	misses  int     // frames that were not there when needed,
+	missed  int     // since this age
+	late    int     // frames in a row that were not there
 }
 
 func newReference() *reference {
 	r := &reference{epoch: time.Now()}
+	r.wrote.Store(ringSamples) // so that there is something to look back to
+	r.read.Store(ringSamples)
 	r.in.filter = &newSplitter().filter
 	r.forget()
 	return r
@@ -74,7 +87,7 @@ func (r *reference) restart() { r.start.Store(true) }
 func (r *reference) write(frame []int16) {
 	r.in.run(frame, r.frame[:])
 	at := r.wrote.Load()
-	if at-r.read.Load() > ringSamples-2*lowSamples {
+	if int64(at-r.read.Load()) > ringSamples-backMost-2*lowSamples { //nolint:gosec // negative while frames are late.
 		r.over.Store(true)
 		return
 	}
@@ -85,23 +98,21 @@ func (r *reference) write(frame []int16) {
 	r.wrote.Store(at + lowSamples)
 }
 
-// next gives the recorder the frame that belongs to the one it has just recorded, silence when nothing is played. moved
-// says that the delay is another from now on. It allocates nothing.
-func (r *reference) next(out []int16) (moved bool) {
+// next gives the recorder the frame that belongs to the one it has just recorded, and into then the one of back samples
+// before, silence where nothing was played. moved says that the delay is another from now on. It allocates nothing.
+func (r *reference) next(out, then []int16, back int) (moved bool) {
 	if r.start.Swap(false) || r.over.Swap(false) {
 		r.read.Store(r.wrote.Load())
 		r.forget()
 		moved = true
 	}
-	held := int(r.wrote.Load() - r.read.Load()) //nolint:gosec // at most ringSamples.
-	if held < lowSamples+spare {
+	held := int(int64(r.wrote.Load() - r.read.Load())) //nolint:gosec // at most ringSamples, negative while frames are late.
+	if !r.settled && held < lowSamples+spare {
 		clear(out)
-		if r.dry++; r.dry == 1 {
-			r.unsettle()
-		}
+		clear(then)
+		r.unsettle() // the slack grows by this frame
 		return moved
 	}
-	r.dry = 0
 	if n := r.surplus(held); n > 0 {
 		r.read.Add(uint64(n)) //nolint:gosec // positive.
 		r.unsettle()
@@ -109,18 +120,46 @@ func (r *reference) next(out []int16) (moved bool) {
 		moved = true
 	}
 	r.follow(float64(held) - r.between)
-	r.take(out)
+	clear(out)
+	clear(then)
+	if held+back >= lowSamples+spare {
+		r.take(then, back)
+	}
+	if held >= lowSamples+spare {
+		r.take(out, 0)
+		r.late = 0
+	} else if r.miss(held + back) {
+		return true
+	}
+	r.advance()
 	return moved
 }
 
+// miss deals with a frame that is not there, of which have samples are of use to the canceller. moved says that the delay
+// is another from now on, as the device lost sound.
+func (r *reference) miss(have int) (moved bool) {
+	r.late++
+	if r.age-r.missed > missFrames {
+		r.missed, r.misses = r.age, 0
+	}
+	if have < lowSamples+spare {
+		r.misses++
+	}
+	if r.misses <= missMost && r.late <= missMost*4 {
+		return false
+	}
+	r.unsettle()
+	return true
+}
+
 func (r *reference) forget() {
-	r.dry, r.two, r.drift, r.stretch, r.between = 0, false, 0, 0, 0
+	r.two, r.drift, r.stretch, r.between = false, 0, 0, 0
 	r.unsettle()
 }
 
 // unsettle lets the delay be found anew.
 func (r *reference) unsettle() {
-	r.age, r.least, r.mean, r.settled = 0, ringSamples, 0, false
+	r.age, r.least, r.mean, r.settled, r.misses, r.missed, r.late = 0, ringSamples, 0, false, 0, 0, 0
 }
 
 // surplus returns how many samples there are more than needed: after half a second, and then every ten.
@@ -132,7 +171,12 @@ func (r *reference) surplus(held int) int {
 	}
 	n := r.least - slack
 	r.least = ringSamples
-	if n < lowSamples {
+	// To learn the echo anew costs more than a little slack, once it is learnt.
+	least := lowSamples
+	if r.settled {
+		least = 3 * lowSamples
+	}
+	if n < least {
 		return 0
 	}
 	return n
@@ -146,12 +190,15 @@ func (r *reference) follow(held float64) {
 	if !r.settled {
 		r.mean += (ahead - r.mean) / float64(max(r.age, 1))
 		if r.age > settleFrames {
-			r.settled, r.aim, r.age = true, r.mean, 0
+			r.settled, r.age = true, 0
 		}
 		r.stretch = r.drift
 		return
 	}
-	r.mean += (ahead - r.mean) / 200 // 2 s
+	r.mean += (ahead - r.mean) / meanFrames
+	if r.age < 2*meanFrames {
+		r.aim = r.mean
+	}
 	off := r.mean - r.aim
 	switch {
 	case off > jump, off < -jump:
@@ -159,21 +206,20 @@ func (r *reference) follow(held float64) {
 	case r.two:
 		r.drift = max(-fastest, min(r.drift+loopDrift*off, fastest))
 		r.stretch = max(-fastest, min(r.drift+loopRate*off, fastest))
-	case (off > part || off < -part) && r.age > settleFrames:
+	case off > part, off < -part:
 		// As it has parted so far it will go on; where it is now the canceller has followed it.
-		r.two, r.drift, r.aim = true, max(-fastest, min(off/float64(r.age), fastest)), r.mean
+		r.two, r.drift, r.aim = true, max(-fastest, min(off/float64(r.age-2*meanFrames+1), fastest)), r.mean
 		r.stretch = r.drift
 	}
 }
 
-// take gives a frame of the ring, stretched by cubic curves while there is a drift.
-func (r *reference) take(out []int16) {
-	at := r.read.Load()
+// take gives the frame of back samples ago, stretched by cubic curves while there is a drift.
+func (r *reference) take(out []int16, back int) {
+	at := r.read.Load() - uint64(back) //nolint:gosec // at most backMost.
 	if r.between == 0 && r.stretch == 0 {
 		for i := range out {
 			out[i] = r.ring[(at+uint64(i))%ringSamples] //nolint:gosec // i is small.
 		}
-		r.read.Store(at + lowSamples)
 		return
 	}
 	step := 1 + r.stretch/lowSamples
@@ -186,9 +232,14 @@ func (r *reference) take(out []int16) {
 		out[i] = round16(b + 0.5*w*(c-a+w*(2*a-5*b+4*c-d+w*(3*(b-c)+d-a))))
 		x += step
 	}
-	whole := int(x)
-	r.between = x - float64(whole)
-	r.read.Store(at + uint64(whole)) //nolint:gosec // positive.
+}
+
+// advance goes on by a frame.
+func (r *reference) advance() {
+	x := r.between + lowSamples + r.stretch
+	n := int(x)
+	r.between = x - float64(n)
+	r.read.Add(uint64(n)) //nolint:gosec // positive.
 }
 
 func (r *reference) at(base uint64, i int) float32 {

@@ -72,6 +72,7 @@ type Processor struct {
 	split   *splitter
 	loud    leveller
 	delay   *finder
+	newest  [lowSamples]int16 // what the loudspeaker plays
 	echoed  [lowSamples]int16 // what the loudspeaker played when the microphone heard it
 	clean   [frameSamples]int16
 	now     Config // what dsp is set to
@@ -209,11 +210,11 @@ func (p *Processor) process(frame []int16) {
 	low := p.split.down(frame)
 	far := false
 	if p.now.Echo {
-		if p.far.next(p.echoed[:]) {
+		if p.far.next(p.newest[:], p.echoed[:], p.delay.back()) {
 			p.delay.reset()
 			p.dsp.Reset()
 		}
-		if p.delay.find(p.echoed[:], low) {
+		if p.delay.find(p.newest[:], low) {
 			p.dsp.Reset()
 		}
 		far = loudness(p.echoed[:]) > farSpeech
