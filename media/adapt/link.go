@@ -60,6 +60,7 @@ type link struct {
 	lossy    bool          // lossFrom counts
 	capacity int           // bit/s that went through while congested; 0: not known
 	at       time.Duration // of the last measurement; 0: none
+	from     time.Duration // what it covers begins there
 }
 
 // audibleLoss is where a codec without copies suffers: G.711 with concealment falls below "satisfied" (ITU-T G.113).
@@ -72,7 +73,7 @@ func (l *link) take(now time.Duration, loss float64, queue time.Duration, throug
 	if l.at > 0 {
 		span = now - l.at
 	}
-	l.at = now
+	l.from, l.at = now-span, now
 	l.smooth = follow(l.smooth, loss, span)
 	l.verdict = judge(loss, l.smooth, queue)
 	chance := 0.0
@@ -107,7 +108,7 @@ func follow(old, value float64, span time.Duration) float64 {
 }
 
 // forget drops what leads to decisions, after a change of the session or of the path.
-func (l *link) forget() { *l = link{smooth: l.smooth, random: l.random, at: l.at} }
+func (l *link) forget() { *l = link{smooth: l.smooth, random: l.random, at: l.at, from: l.from} }
 
 // base is the least round trip of the last minute, in two windows.
 type base struct {

@@ -4,9 +4,11 @@ import "time"
 
 const (
 	easePause = 2 * time.Second // between two cuts: a round trip and a report must pass to see what one did
-	risePause = 5 * time.Second // without trouble, before more bits are sent again
-	riseStep  = 1.10
-	risePace  = time.Second
+	// easeSettle is how long after a cut what a report covers must begin, or it tells of the time before.
+	easeSettle = 500 * time.Millisecond
+	risePause  = 5 * time.Second // without trouble, before more bits are sent again
+	riseStep   = 1.10
+	risePace   = time.Second
 	// kneeHold is how long the rate stays below the one at which trouble began; it doubles with each repetition.
 	kneeHold    = 20 * time.Second
 	maxKneeHold = 2 * time.Minute
@@ -50,8 +52,7 @@ type rate struct {
 // begin starts with a codec.
 func (q *rate) begin(now time.Duration, r Report, c *Controller) {
 	knee, hold := q.knee, q.kneeHold
-	// The next reports still tell of the codec before.
-	*q = rate{cut: now + time.Second, rose: now, knee: knee, kneeHold: hold}
+	*q = rate{cut: now, rose: now, knee: knee, kneeHold: hold}
 	if !kindOf(r.Codec).adaptive {
 		return
 	}
@@ -86,7 +87,7 @@ func (q *rate) step(now time.Duration, r Report, c *Controller, out []Action) []
 	switch {
 	case c.state == Probing:
 	case c.up.verdict == congested:
-		if fresh && now-q.cut >= easePause {
+		if fresh && now-q.cut >= easePause && c.up.from >= q.cut+easeSettle {
 			q.ease(now, r, c)
 		}
 	case c.calmFor(now) >= risePause || c.up.verdict == lossy && now-q.cut >= risePause:
