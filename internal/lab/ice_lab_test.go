@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,7 +49,8 @@ func waitPath(t *testing.T, p *Phone, id, kind string) {
 	t.Helper()
 	var last PhoneCall
 	began := time.Now()
-	err := poll(within(t, 10*time.Second), 50*time.Millisecond, func() (bool, error) {
+	// baresip tries pairs that cannot answer one after the other, up to 12 s in all.
+	err := poll(within(t, 20*time.Second), 50*time.Millisecond, func() (bool, error) {
 		var err error
 		last, err = p.CallOf(t.Context(), id)
 		return last.Path == kind, err
@@ -118,24 +120,35 @@ func TestICEBetweenOurs(t *testing.T) {
 	}
 }
 
-// icePeers are foreign programs that do ICE with the lab's coturn.
-func icePeers(t *testing.T) map[string]func(t *testing.T, h *Host) (talker, string) {
+// icePeers are foreign programs that do ICE with the lab's coturn, with a relay of it or without.
+func icePeers(t *testing.T, relay bool) map[string]func(t *testing.T, h *Host) (talker, string) {
+	t.Helper()
 	files := suiteSpeech(t)
 	return map[string]func(t *testing.T, h *Host) (talker, string){
 		"baresip": func(t *testing.T, h *Host) (talker, string) {
+			t.Helper()
+			server := "stun:" + turnAddress + ":3478"
+			if relay {
+				server = "turn:" + turnAddress + ":3478;stunuser=" + turnUser + ";stunpass=" + Password(turnUser)
+			}
 			b, err := h.StartBaresip(t.Context(), BaresipConfig{
 				User: "bob", Domain: Info, Codecs: []string{"pcmu"}, Source: "aufile," + files.Narrow,
-				Lines: []string{"module ice.so"}, Params: ";medianat=ice;stunserver=stun:" + turnAddress + ":3478",
+				Lines: []string{"module ice.so"}, Params: ";medianat=ice;stunserver=" + server,
 			})
 			must(t, err)
 			return &baresipTalker{b: b}, files.Narrow
 		},
 		"linphonec": func(t *testing.T, h *Host) (talker, string) {
+			t.Helper()
+			lines := []string{"[net]", "nat_policy_ref=lab", "[nat_policy_0]", "ref=lab", "stun_server=" + turnAddress}
+			if relay {
+				lines = append(lines, "stun_server_username="+turnUser, "protocols=stun,turn,ice",
+					"[auth_info_1]", "username="+turnUser, "passwd="+Password(turnUser), "realm="+turnName)
+			} else {
+				lines = append(lines, "protocols=stun,ice")
+			}
 			p, err := h.StartLinphone(t.Context(), LinphoneConfig{
-				User: "bob", Domain: Info, Play: files.Wide, Codecs: []LinphoneCodec{{"PCMU", 8000, 1}},
-				Lines: []string{
-					"[net]", "nat_policy_ref=lab", "[nat_policy_0]", "ref=lab", "stun_server=" + turnAddress, "protocols=stun,ice",
-				},
+				User: "bob", Domain: Info, Play: files.Wide, Codecs: []LinphoneCodec{{"PCMU", 8000, 1}}, Lines: lines,
 			})
 			must(t, err)
 			return &linphoneTalker{p: p}, files.Wide
@@ -143,37 +156,73 @@ func icePeers(t *testing.T) map[string]func(t *testing.T, h *Host) (talker, stri
 	}
 }
 
-// TestICEWithOthers calls baresip and linphonec both ways, from behind a NAT; they do ICE too.
+// TestICEWithOthers calls baresip and linphonec both ways, from behind a NAT; they do ICE too. baresip 1.0 makes no pairs
+// of peer-reflexive candidates, which are all that a symmetric NAT leaves without a relay.
 func TestICEWithOthers(t *testing.T) {
-	for name, start := range icePeers(t) {
-		t.Run(name, func(t *testing.T) {
-			files := suiteSpeech(t)
+	peers := icePeers(t, false)
+	for _, c := range []struct {
+		peer      string
+		symmetric bool
+	}{{"baresip", false}, {"linphonec", false}, {"linphonec", true}} {
+		t.Run(fmt.Sprintf("%s/symmetric=%v", c.peer, c.symmetric), func(t *testing.T) {
 			l := newLab(t, Config{})
 			turn, err := l.StartTURN(within(t, 20*time.Second))
 			must(t, err)
-			inside, err := l.BehindNAT(t.Context(), 0, false)
+			inside, err := l.BehindNAT(t.Context(), 0, c.symmetric)
 			must(t, err)
-			bob, bobSays := start(t, l.Correspondent(0))
+			bob, bobSays := peers[c.peer](t, l.Correspondent(0))
 			alice, _ := icePhone(t, inside, "alice", "", iceWords(""))
-			for _, aliceCalls := range []bool{true, false} {
-				c := callCase{phone: alice, peer: bob, codec: "PCMU", said: files.Wide, peerSaid: bobSays}
-				c.heard = filepath.Join(l.Dir(), map[bool]string{true: "out.wav", false: "in.wav"}[aliceCalls])
-				must(t, alice.Do(t.Context(), "set", "audio.output", "file:"+c.heard))
-				id := c.establish(t, aliceCalls)
-				waitPath(t, alice, id, "nat")
-				time.Sleep(talk)
-				call, err := alice.CallOf(t.Context(), id)
-				must(t, err)
-				t.Logf("%+v", call.Quality)
-				c.end(t, id, aliceCalls)
-				// baresip says nothing before its checks have ended, which those of our private address delay by 2 s.
-				judge(t, "heard by alice", c.peerSaid, c.heard, talk/2)
-				judge(t, "heard by bob", c.said, bob.recorded(t), talk/2)
-			}
+			bothWays(t, alice, bob, bobSays, "nat", c.symmetric)
 			if t.Failed() {
 				t.Logf("coturn:\n%s", tail(turn.Log(0), 2000))
 			}
 		})
+	}
+}
+
+// TestICERelayWithOthers does so with both sides behind symmetric NATs: the relay of one of them carries the sound.
+func TestICERelayWithOthers(t *testing.T) {
+	for name, start := range icePeers(t, true) {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, Config{})
+			turn, err := l.StartTURN(within(t, 20*time.Second))
+			must(t, err)
+			near, err := l.BehindNAT(t.Context(), 0, true)
+			must(t, err)
+			far, err := l.BehindNAT(t.Context(), 1, true)
+			must(t, err)
+			bob, bobSays := start(t, far)
+			alice, _ := icePhone(t, near, "alice", Password(turnUser), iceWords("turn:"+turnAddress))
+			bothWays(t, alice, bob, bobSays, "relay", true)
+			if t.Failed() {
+				t.Logf("coturn:\n%s", tail(turn.Log(0), 2000))
+			}
+		})
+	}
+}
+
+// bothWays calls and is called, and judges the sound. renamed says that the path is none of the descriptions, so that
+// ten seconds later another offer names it.
+func bothWays(t *testing.T, alice *Phone, bob talker, bobSays, path string, renamed bool) {
+	t.Helper()
+	files := suiteSpeech(t)
+	for _, aliceCalls := range []bool{true, false} {
+		c := callCase{phone: alice, peer: bob, codec: "PCMU", said: files.Wide, peerSaid: bobSays}
+		c.heard = filepath.Join(alice.Host.lab.Dir(), map[bool]string{true: "out.wav", false: "in.wav"}[aliceCalls])
+		must(t, alice.Do(t.Context(), "set", "audio.output", "file:"+c.heard))
+		id := c.establish(t, aliceCalls)
+		waitPath(t, alice, id, path)
+		time.Sleep(talk)
+		if renamed {
+			time.Sleep(10*time.Second - talk/2)
+		}
+		call, err := alice.CallOf(t.Context(), id)
+		must(t, err)
+		t.Logf("%+v, path %s", call.Quality, call.Path)
+		c.end(t, id, aliceCalls)
+		// baresip says nothing before its checks have ended, which those of our private address delay by 2 s and more.
+		judge(t, "heard by alice", c.peerSaid, c.heard, talk/2)
+		judge(t, "heard by bob", c.said, bob.recorded(t), talk/2)
 	}
 }
 
@@ -266,7 +315,7 @@ func TestICETrouble(t *testing.T) {
 
 // TestICEMove: a call with ICE goes on from another network, after a restart (RFC 8445 9).
 func TestICEMove(t *testing.T) {
-	starts := icePeers(t)
+	starts := icePeers(t, false)
 	for _, name := range []string{"baresip", "linphonec"} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, Config{})
