@@ -124,7 +124,7 @@ func (s *Session) runAssociation(ctx context.Context, w *wish, rtcp bool) {
 				return
 			}
 		}
-		s.log.Warn("no keys with the peer yet", "rtcp", rtcp, "error", err,
+		s.log.WarnContext(ctx, "no keys with the peer yet", "rtcp", rtcp, "error", err,
 			"mismatch", errors.Is(err, secure.ErrFingerprint))
 		timer := time.NewTimer(pause)
 		select {

@@ -306,15 +306,15 @@ func (s *Session) choose(local *sdp.Local, d *sdp.Description) (security, error)
 	if m != nil {
 		return s.protect.respond(local, d, m)
 	}
-	any := *local
-	any.Fits = func(_ *sdp.Description, m *sdp.Media) int {
+	lenient := *local
+	lenient.Fits = func(_ *sdp.Description, m *sdp.Media) int {
 		if m.Profile() == sdp.OtherProfile {
 			return 0
 		}
 		return 1
 	}
 	switch {
-	case s.negotiation.Choose(any, d) == nil:
+	case s.negotiation.Choose(lenient, d) == nil:
 		return security{}, ErrNoCommonCodec
 	case s.protect.policy == secure.Required:
 		return security{}, fmt.Errorf("media offer: %w", ErrInsecure)

@@ -17,8 +17,8 @@ const (
 // come from (comedia, RFC 4145 by analogy; symmetric RTP, RFC 4961). Without SRTP nobody can tell a forged packet
 // from a peer that moved, so learning is confined to the start of a stream: until packets in sequence came either from
 // the address of the SDP, which ends it, or from one other address while none came from that of the SDP. A new
-// description by the peer takes its address first and begins anew. With SRTP see authentic. It is not safe for concurrent
-// use.
+// description by the peer takes its address first and begins anew. With SRTP see authentic. It is not safe for
+// concurrent use.
 type latch struct {
 	sdp    netip.AddrPort
 	remote netip.AddrPort // where to send; not valid: nowhere

@@ -64,7 +64,7 @@ func (s *Session) answer(d *sdp.Description) ([]byte, error) {
 	if s.finder != nil {
 		s.finder.describe(&local, d)
 	}
-	security, err := s.choose(&local, d)
+	terms, err := s.choose(&local, d)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Session) answer(d *sdp.Description) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media offer: %w", err)
 	}
-	return answer, s.apply(agreed, security, true)
+	return answer, s.apply(agreed, terms, true)
 }
 
 // Accept takes the answer to the last offer and switches to what was agreed. It may come again for the same offer,
@@ -86,11 +86,11 @@ func (s *Session) Accept(answer []byte) error {
 		return fmt.Errorf("media answer: %w", err)
 	}
 	s.mu.Lock()
-	security, err := s.secureLine(d)
+	terms, err := s.secureLine(d)
 	if err == nil {
 		var agreed sdp.Agreement
 		if agreed, err = s.negotiation.Accept(d); err == nil {
-			err = s.apply(agreed, security, false)
+			err = s.apply(agreed, terms, false)
 		}
 	}
 	s.mu.Unlock()
@@ -147,13 +147,13 @@ func formats(codecs []codec.Codec) []sdp.Format {
 }
 
 // apply switches to an agreement. s.mu is held.
-func (s *Session) apply(a sdp.Agreement, security security, byPeer bool) error {
+func (s *Session) apply(a sdp.Agreement, terms security, byPeer bool) error {
 	if a.Refused || len(a.Codecs) == 0 {
 		a.Send, a.Receive = false, false
 		a.Codecs = s.agreement.Codecs
 	}
 	if !a.Refused {
-		if err := s.guard(security, a.Mux); err != nil {
+		if err := s.guard(terms, a.Mux); err != nil {
 			return err
 		}
 	}

@@ -26,12 +26,11 @@ type protection struct {
 	strict bool                     // our last offer named an encrypted profile
 	agreed security
 
-	shield   atomic.Pointer[shield] // nil: packets are plain
-	control  sync.Mutex             // orders RTCP through the shield
-	forged   atomic.Uint64          // packets that were not the peer's
-	unkeyed  atomic.Uint64          // packets, either way, dropped because keys were not there yet
-	shakes   handshakes
-	lastWarn atomic.Int64
+	shield  atomic.Pointer[shield] // nil: packets are plain
+	control sync.Mutex             // orders RTCP through the shield
+	forged  atomic.Uint64          // packets that were not the peer's
+	unkeyed atomic.Uint64          // packets, either way, dropped because keys were not there yet
+	shakes  handshakes
 }
 
 // ownKey is a key that we send with. It has one sealer for ever.

@@ -49,8 +49,8 @@ type Stats struct {
 	Remote    netip.AddrPort // where our RTP goes
 	Local     netip.Addr     // what our SDP says
 	Symmetric bool           // Remote was learnt from packets, not from SDP
-	// Encryption is "none", "sdes" or "dtls"; Cipher its suite (RFC 4568), empty as long as keys are not there: no sound
-	// flows until then.
+	// Encryption is "none", "sdes" or "dtls"; Cipher its suite (RFC 4568), empty as long as keys are not there: no
+	// sound flows until then.
 	Encryption   string
 	Cipher       string
 	AuthFailures uint64 // packets that were not the peer's, told by SRTP

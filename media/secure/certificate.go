@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Certificate is what we show in handshakes: nobody vouches for it, its fingerprint in the signalling does (RFC 5763 5).
-// It is safe for concurrent use.
+// Certificate is what we show in handshakes: nobody vouches for it, its fingerprint in the signalling does (RFC 5763
+// 5). It is safe for concurrent use.
 type Certificate struct {
 	tls         tls.Certificate
 	fingerprint Fingerprint

@@ -49,7 +49,7 @@ func ParseCrypto(value string) (Crypto, error) {
 			return Crypto{}, err
 		}
 	}
-	return Crypto{Tag: int(tag), Master: m}, nil //nolint:gosec // bounded above.
+	return Crypto{Tag: int(tag), Master: m}, nil
 }
 
 // parseKey reads "inline:" key [ "|" lifetime ] [ "|" MKI ":" length ] (RFC 4568 6.1).
@@ -71,7 +71,7 @@ func parseKey(s Suite, text string) (Master, error) {
 	m := Master{Suite: s, key: key}
 	parts = parts[1:]
 	if len(parts) > 0 && !strings.Contains(parts[0], ":") {
-		if err := checkLifetime(parts[0]); err != nil {
+		if err = checkLifetime(parts[0]); err != nil {
 			return Master{}, err
 		}
 		parts = parts[1:]

@@ -58,8 +58,8 @@ func NewAssociation(cfg AssociationConfig) *Association {
 	}}
 }
 
-// Receive takes a datagram of the peer (RFC 7983: first byte 20 to 63). When too many wait it is dropped, and sent again
-// by the peer in time.
+// Receive takes a datagram of the peer (RFC 7983: first byte 20 to 63). When too many wait it is dropped, and sent
+// again by the peer in time.
 func (a *Association) Receive(data []byte) {
 	select {
 	case a.link.in <- append([]byte(nil), data...):
@@ -67,8 +67,8 @@ func (a *Association) Receive(data []byte) {
 	}
 }
 
-// Handshake agrees on keys with the peer whose certificate has the fingerprint. It repeats what is lost, until ctx ends.
-// It fails with ErrFingerprint when somebody else answers.
+// Handshake agrees on keys with the peer whose certificate has the fingerprint. It repeats what is lost, until ctx
+// ends. It fails with ErrFingerprint when somebody else answers.
 func (a *Association) Handshake(ctx context.Context) (Keys, error) {
 	keys, err := a.handshake(ctx)
 	if err != nil {
@@ -82,7 +82,8 @@ func (a *Association) handshake(ctx context.Context) (Keys, error) {
 	var mismatch error // of the fingerprint: pion tells the peer, not us
 	options := []dtls.Option{
 		dtls.WithCertificates(a.cfg.Certificate.tls),
-		// A server that names authorities, as Linphone 5.1 does, means nobody of ours: it gets our certificate all the same.
+		// A server that names authorities, as Linphone 5.1 does, means nobody of ours: it gets our certificate all the
+		// same.
 		dtls.WithGetClientCertificate(func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return &a.cfg.Certificate.tls, nil
 		}),

@@ -67,7 +67,8 @@ func ParseFingerprint(value string) (Fingerprint, error) {
 				return Fingerprint{}, fmt.Errorf("fingerprint: %w", ErrSyntax)
 			}
 		}
-		raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", "")) // either case, though RFC 8122 5 wants the upper
+		// Either case, though RFC 8122 5 wants the upper.
+		raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 		if err != nil || len(raw) != h.Size() {
 			return Fingerprint{}, fmt.Errorf("fingerprint: %w", ErrSyntax)
 		}

@@ -3,8 +3,8 @@
 //
 // It is for package media. [ParseCrypto], [ParseFingerprint] and [ParseSetup] read what a peer writes into its SDP;
 // their String methods write it. With the [Master] keys of both sides known, from a [Crypto] or from an [Association],
-// a [Sealer] protects what is sent and an [Opener] checks what comes. Nothing here knows sockets or the state of a call.
-// Keys are never printed: a Master shows its suite only.
+// a [Sealer] protects what is sent and an [Opener] checks what comes. Nothing here knows sockets or the state of a
+// call. Keys are never printed: a Master shows its suite only.
 package secure
 
 import (
