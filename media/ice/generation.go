@@ -53,6 +53,7 @@ type generation struct {
 	described   [2]netip.AddrPort // defaults of the last description
 	asked       bool              // for another one
 
+	born     time.Time
 	gathered chan struct{}
 	life     life // ends with close
 	end      func()
@@ -63,7 +64,7 @@ func newGeneration(a *Agent, local credentials) (*generation, error) {
 	if local == (credentials{}) {
 		local = newCredentials()
 	}
-	g := &generation{agent: a, local: local, gathered: make(chan struct{})}
+	g := &generation{agent: a, local: local, born: time.Now(), gathered: make(chan struct{})}
 	g.life, g.end = newLife()
 	addresses := usable(a.cfg.Addresses())
 	for i, port := range a.tr.Ports {

@@ -186,7 +186,7 @@ func (a *Agent) Prepare(remote *Remote) error {
 		a.replaceLocked(g)
 	}
 	a.mu.Unlock()
-	timer := time.NewTimer(a.cfg.Wait)
+	timer := time.NewTimer(time.Until(g.born.Add(a.cfg.Wait))) // a further offer does not wait again
 	defer timer.Stop()
 	select {
 	case <-g.gathered:

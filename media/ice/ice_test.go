@@ -355,6 +355,13 @@ func TestDeadServers(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("gathering took %v, want 300 ms", took)
 	}
+	began = time.Now()
+	if err := a.Prepare(nil); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 200*time.Millisecond {
+		t.Errorf("a further offer waited again, for %v", took)
+	}
 	if got := string(a.description(t).Marshal()); strings.Count(got, "typ host") != 2 {
 		t.Errorf("host candidates are missing in\n%s", got)
 	}
