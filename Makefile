@@ -74,7 +74,9 @@ bench: build deps
 	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
 	  -bench 'CallSetup' -benchtime 200x ./internal/lab
 	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
-	  -bench 'OpusCall|Requests|Registration' -benchtime 5x ./internal/lab
+	  -bench 'OpusCall|Requests|Registration' -benchtime 3x ./internal/lab
+	PEREGRINECTL=$(CURDIR)/bin/peregrinectl go test -tags "$(TAGS) lab" $(ROOT) -run '^$$' \
+	  -bench 'Sound' -benchtime 1x ./internal/lab
 	scripts/smoke.sh --bench
 	go test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
 

@@ -33,11 +33,13 @@ type calling struct {
 
 // callers makes both programs a caller on the mobile host, one after the other, toward the same
 // callee, a baresip that answers at once.
+// Both send the same speech from a file, with the same settings of the encoder.
 func callers(b *testing.B, codec string) map[string]func(l *Lab, callee string) calling {
 	return map[string]func(l *Lab, callee string) calling{
 		"peregrine": func(l *Lab, callee string) calling {
 			p := newPhone(b, &l.Mobile(0).Host, PhoneConfig{User: "alice", Domain: Info, Set: map[string]string{
-				"audio.input": "tone:440", "audio.output": "none", "codecs": codecNames[codec],
+				"audio.input": "file:" + suiteSpeech(b).Wide, "audio.output": "none", "codecs": codecNames[codec],
+				"audio.echo": "off", "audio.noise": "off", "audio.gain": "off", // baresip has none of it
 			}})
 			return calling{
 				pid: p.proc.cmd.Process.Pid, host: p.Host,
@@ -53,7 +55,9 @@ func callers(b *testing.B, codec string) map[string]func(l *Lab, callee string) 
 			}
 		},
 		"baresip": func(l *Lab, callee string) calling {
-			p, err := l.Mobile(0).StartBaresip(b.Context(), BaresipConfig{User: "alice", Domain: Info, Codecs: []string{codec}})
+			p, err := l.Mobile(0).StartBaresip(b.Context(), BaresipConfig{
+				User: "alice", Domain: Info, Codecs: []string{codec}, Lines: equalOpus, Source: "aufile," + suiteSpeech(b).Wide,
+			})
 			must(b, err)
 			return calling{
 				pid: p.proc.cmd.Process.Pid, host: p.Host,
@@ -81,7 +85,9 @@ var codecNames = map[string]string{"pcmu": "PCMU", "opus/48000/2": "opus"}
 // eachCaller runs a benchmark with either program as the caller.
 func eachCaller(b *testing.B, codec string, run func(b *testing.B, c calling)) {
 	l := newLab(b, Config{})
-	bob, err := l.Correspondent(0).StartBaresip(b.Context(), BaresipConfig{User: "bob", Domain: Info, Codecs: []string{codec}})
+	bob, err := l.Correspondent(0).StartBaresip(b.Context(), BaresipConfig{
+		User: "bob", Domain: Info, Codecs: []string{codec}, Lines: equalOpus, Source: "aufile," + suiteSpeech(b).Wide,
+	})
 	must(b, err)
 	programs := callers(b, codec)
 	for _, name := range []string{"peregrine", "baresip"} {

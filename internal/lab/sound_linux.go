@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -56,6 +57,9 @@ func (l *Lab) StartSound(ctx context.Context, sinks ...string) (*SoundServer, er
 	}
 	return s, nil
 }
+
+// RealTime is RealTime for the server, which otherwise takes its own main thread out of it.
+func (s *SoundServer) RealTime() error { return realTime(strconv.Itoa(s.proc.cmd.Process.Pid), true) }
 
 func (s *SoundServer) socket() string { return filepath.Join(s.dir, "native") }
 

@@ -25,16 +25,18 @@ const (
 	bands, lowest, highest = 16, 200.0, 3400.0
 	// finest is the step in which the ear's frames are looked at, and around how far around the delay of that moment:
 	// within it a jitter buffer may have stretched or shortened the sound.
-	finest, around = 4, 32
+	finest, around = 4, 120
 	// beside is how many frames before and behind one tell where it is.
 	beside = 7
-	// quietest is 50 dB below the mouth's loudest frames: below that, sounds are alike.
-	quietest = 1e-5
+	// quietest is 35 dB below a sound's loudest frames: below that, all is alike.
+	quietest = 3e-4
 	// spoken is 26 dB below them: only such frames are judged.
 	spoken = 1 / 400.0
+	// tonal is the share of its power that a tone has in three bands.
+	tonal = 0.97
 	// differs is the mean difference of two spectra, in dB, from which on a frame is another sound. Codecs at 24 kbit/s
-	// and more make 2 to 5, unrelated frames of the same talker 10 to 20.
-	differs = 9.0
+	// and more make 1 to 5, unrelated frames of the same talker 10 to 20.
+	differs = 7.0
 	// window, hop and longest of the delay's measurement, in ms.
 	window, hop, longest = 1500, 500, 1500
 	// plain is the least correlation of envelopes that counts.
@@ -115,16 +117,8 @@ func Hear(said, heard Sound) (Hearing, error) {
 // countDamage compares the spectra of the frames.
 func (h *Hearing) countDamage(said, heard Sound) {
 	from, to := spectra(said, frame), spectra(heard, finest)
-	var loud []float64
-	for _, s := range from {
-		loud = append(loud, s.power)
-	}
-	slices.Sort(loud)
-	if len(loud) == 0 {
-		return
-	}
-	peak := loud[len(loud)*95/100]
-	base := quietest * peak
+	peak := inDecibels(from)
+	inDecibels(to)
 	nearest := func(i int) int { // place in to of frame i
 		at, best := ms(i*frame), 0
 		for k, place := range h.At {
@@ -140,23 +134,23 @@ func (h *Hearing) countDamage(said, heard Sound) {
 	}
 	// What the whole way does to each band is no damage: it is found from all frames first.
 	var tilt [bands]float64
-	for range 2 {
+	for _, limit := range []float64{math.Inf(1), differs} {
 		distances := make([][]float64, len(from)) // of each frame, at each place around its delay
 		for i, s := range from {
 			first := middles[i] - around/finest
-			if s.power < spoken*peak || first < 0 || first+2*around/finest >= len(to) {
+			if s.power < spoken*peak || s.pure || first < 0 || first+2*around/finest >= len(to) {
 				continue
 			}
 			for k := range 2*around/finest + 1 {
-				distances[i] = append(distances[i], s.distance(to[first+k], base, tilt))
+				distances[i] = append(distances[i], s.distance(&to[first+k], &tilt))
 			}
 		}
-		tilt = h.judge(from, to, distances, middles, base)
+		tilt = h.judge(from, to, distances, middles, limit)
 	}
 }
 
-// judge counts the frames and returns the mean difference of the good ones in each band.
-func (h *Hearing) judge(from, to []spectrum, distances [][]float64, middles []int, base float64) (tilt [bands]float64) {
+// judge counts the frames that differ by more than limit, and returns the mean difference of the good ones in each band.
+func (h *Hearing) judge(from, to []spectrum, distances [][]float64, middles []int, limit float64) (tilt [bands]float64) {
 	h.Speech, h.Damaged = 0, 0
 	good := 0.0
 	for i, own := range distances {
@@ -170,13 +164,13 @@ func (h *Hearing) judge(from, to []spectrum, distances [][]float64, middles []in
 				at = k
 			}
 		}
-		if own[at] > differs {
+		if own[at] > limit {
 			h.Damaged++
 			continue
 		}
 		heard := to[middles[i]-around/finest+at]
 		for b := range bands {
-			tilt[b] += decibel(heard.bands[b], base) - decibel(from[i].bands[b], base)
+			tilt[b] += heard.bands[b] - from[i].bands[b]
 		}
 		good++
 	}
@@ -207,20 +201,35 @@ func settle(distances [][]float64, middles []int, i int) int {
 
 // spectrum is that of one frame.
 type spectrum struct {
-	bands [bands]float64
+	bands [bands]float64 // power, later in dB
 	power float64
+	pure  bool // a tone, as the chirps are: what a codec adds to it is below hearing, but far above nothing
 }
 
-func (s spectrum) distance(other spectrum, base float64, tilt [bands]float64) float64 {
+// inDecibels turns the bands into dB and returns the power of the loudest frames.
+func inDecibels(list []spectrum) (peak float64) {
+	loud := make([]float64, len(list))
+	for i, s := range list {
+		loud[i] = s.power
+	}
+	peak = peakLevel(loud)
+	for i := range list {
+		for b := range bands {
+			list[i].bands[b] = 10 * math.Log10(list[i].bands[b]+quietest*peak+1e-20)
+		}
+	}
+	return peak
+}
+
+// distance is the mean difference in dB, after the tilt of the way is taken off.
+func (s *spectrum) distance(other *spectrum, tilt *[bands]float64) float64 {
 	sum := 0.0
 	for b := range bands {
-		d := decibel(other.bands[b], base) - decibel(s.bands[b], base) - tilt[b]
+		d := other.bands[b] - s.bands[b] - tilt[b]
 		sum += d * d
 	}
 	return math.Sqrt(sum / bands)
 }
-
-func decibel(v, base float64) float64 { return 10 * math.Log10(v+base) }
 
 // spectra gives the spectrum of 20 ms of sound, every step ms.
 func spectra(s Sound, step int) []spectrum {
@@ -241,6 +250,9 @@ func spectra(s Sound, step int) []spectrum {
 				one.bands[b] += real(line[k])*real(line[k]) + imag(line[k])*imag(line[k])
 			}
 			one.power += one.bands[b]
+		}
+		for b := 1; b+1 < bands; b++ {
+			one.pure = one.pure || one.bands[b-1]+one.bands[b]+one.bands[b+1] > tonal*one.power
 		}
 		for b := range bands { // so that one base serves all
 			one.bands[b] *= bands
