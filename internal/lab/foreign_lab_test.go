@@ -62,15 +62,35 @@ func TestForeignPeersMeet(t *testing.T) {
 	must(t, err)
 }
 
-// codecs of the suite, in the words of the peers.
-var codecs = []struct {
-	name    string
-	baresip string
-	source  func(score.SpeechFiles) string // what baresip plays
-}{
-	{"PCMU", "pcmu", func(f score.SpeechFiles) string { return f.Narrow }},
-	{"opus", "opus/48000/2", func(f score.SpeechFiles) string { return f.Stereo }},
+// suiteCodec is a codec in the words of the programs.
+type suiteCodec struct {
+	name     string
+	baresip  string                         // empty: it has none
+	linphone LinphoneCodec                  // without a name: it has none
+	source   func(score.SpeechFiles) string // what baresip plays
 }
+
+var (
+	narrowSpeech = func(f score.SpeechFiles) string { return f.Narrow }
+	mediumSpeech = func(f score.SpeechFiles) string { return f.Medium }
+	stereoSpeech = func(f score.SpeechFiles) string { return f.Stereo }
+)
+
+// codecs of the suite; moreCodecs are proven in plain calls only. Debian's baresip is built without Speex, linphonec has
+// L16 at 44.1 kHz only.
+var (
+	codecs = []suiteCodec{
+		{"PCMU", "pcmu", LinphoneCodec{"PCMU", 8000, 1}, narrowSpeech},
+		{"opus", "opus/48000/2", LinphoneCodec{"opus", 48000, 2}, stereoSpeech},
+	}
+	moreCodecs = []suiteCodec{
+		{"PCMA", "pcma", LinphoneCodec{"PCMA", 8000, 1}, narrowSpeech},
+		{"G722", "g722", LinphoneCodec{"G722", 8000, 1}, mediumSpeech},
+		{"GSM", "gsm", LinphoneCodec{"GSM", 8000, 1}, narrowSpeech},
+		{"speex", "", LinphoneCodec{"speex", 16000, 1}, mediumSpeech},
+		{"L16", "l16/16000/1", LinphoneCodec{}, mediumSpeech},
+	}
+)
 
 // TestForeignSoundArrives proves the sound judge on two baresips.
 func TestForeignSoundArrives(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	noUpdate     = "no program here sends UPDATE by itself, and Twinkle 1.10 does not know it."
 	noForks      = "one program answers once; sipp answers three times."
 	noOpus       = "Twinkle 1.10 has no Opus."
+	noSpeex      = "Debian's baresip 1.0 is built without Speex."
+	noL16        = "linphonec 5.1 has L16 at 44.1 kHz only, ours is 16 kHz."
 	noLAN        = "not tried without a server."
 	noOtherCodec = "not tried: the lab gives Twinkle one codec."
 	noMove       = "the moving calls of the suite are with baresip; " +
@@ -59,6 +61,21 @@ func Rows() []Row {
 		}),
 		row("call, Opus", "7587", in{
 			Baresip: by("TestCallsWithBaresip/opus"), Linphone: by("TestCallsWithLinphone/opus"), Twinkle: no(noOpus),
+		}),
+		row("calls both ways, PCMA", "3551", in{
+			Baresip: by("TestCallsWithBaresip/PCMA"), Linphone: by("TestCallsWithLinphone/PCMA"), Twinkle: no(noOtherCodec),
+		}),
+		row("calls both ways, G.722", "3551", in{
+			Baresip: by("TestCallsWithBaresip/G722"), Linphone: by("TestCallsWithLinphone/G722"), Twinkle: no(noOtherCodec),
+		}),
+		row("calls both ways, GSM", "3551", in{
+			Baresip: by("TestCallsWithBaresip/GSM"), Linphone: by("TestCallsWithLinphone/GSM"), Twinkle: no(noOtherCodec),
+		}),
+		row("calls both ways, Speex wideband", "5574", in{
+			Baresip: no(noSpeex), Linphone: by("TestCallsWithLinphone/speex"), Twinkle: no(noOtherCodec),
+		}),
+		row("calls both ways, L16 at 16 kHz", "3551", in{
+			Baresip: by("TestCallsWithBaresip/L16"), Linphone: no(noL16), Twinkle: no(noOtherCodec),
 		}),
 		row("calls and messages, ours by TCP", "3261", in{
 			Kamailio: by("TestTCPAccount"), Baresip: by("TestTCPAccount"),

@@ -14,6 +14,7 @@ import (
 // SpeechFiles are the same speech in the forms that the peers can play.
 type SpeechFiles struct {
 	Narrow string // 8 kHz mono, for G.711
+	Medium string // 16 kHz mono, for G.722
 	Wide   string // 48 kHz mono
 	Stereo string // 48 kHz stereo, as baresip wants it for Opus
 }
@@ -27,6 +28,7 @@ const sentences = 44
 func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 	files := SpeechFiles{
 		Narrow: filepath.Join(dir, "speech8.wav"),
+		Medium: filepath.Join(dir, "speech16.wav"),
 		Wide:   filepath.Join(dir, "speech48.wav"),
 		Stereo: filepath.Join(dir, "speech48s.wav"),
 	}
@@ -63,7 +65,7 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 	}
 	// The last one made is the one whose presence means that all are there.
 	for _, form := range []struct{ path, rate, channels string }{
-		{files.Narrow, "8000", "1"}, {files.Wide, "48000", "1"}, {files.Stereo, "48000", "2"},
+		{files.Narrow, "8000", "1"}, {files.Medium, "16000", "1"}, {files.Wide, "48000", "1"}, {files.Stereo, "48000", "2"},
 	} {
 		if err := execute(ctx, "sox", spoken, "-r", form.rate, "-c", form.channels, "-b", "16", form.path); err != nil {
 			return files, err
