@@ -68,8 +68,8 @@ type Wish struct {
 	Codec  string
 	Return bool   // the network has healed: back to what was before
 	Reason Reason // of going away
-	// Now: the codec may be sent from now on, where the last answer allows it (RFC 3264 6.1), so that the request itself
-	// gets through.
+	// Now: the codec may be sent from now on, where the last answer allows it (RFC 3264 6.1), so that the request
+	// itself gets through.
 	Now     bool
 	Bitrate int // bit/s to begin with, when the codec is adaptive; 0: as usual
 	Limit   int // bit/s to be asked of the peer by maxaveragebitrate (RFC 7587 6.1); 0: none

@@ -63,10 +63,11 @@ func lean(r Report, reason Reason, budget int) (codec string, fixed bool) {
 
 // fit is the bitrate of an adaptive codec that leaves some room in a capacity with headers.
 func fit(capacity, packetMS int) int {
-	return clamp(int(margin*float64(capacity))-overhead(packetMS), MinBitrate, MaxBitrate)
+	return within(int(margin*float64(capacity))-overhead(packetMS), MaxBitrate)
 }
 
 // margin keeps the bottleneck's queue short: what is left drains it, and carries RTCP and signalling.
 const margin = 0.85
 
-func clamp(v, lo, hi int) int { return max(lo, min(v, hi)) }
+// within keeps a bitrate above the least and below most.
+func within(bitrate, most int) int { return max(MinBitrate, min(bitrate, most)) }

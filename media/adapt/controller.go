@@ -258,32 +258,40 @@ func (c *Controller) atHome(now time.Duration, r Report) {
 	if reason == Slow && !uplink && now-c.down.since < ownTime && fitsLonger(r, c.down.capacity) {
 		return // the peer may do the same
 	}
-	codec, fixed := lean(r, reason, c.budget(now))
-	if codec == "" {
+	w, ok := c.compose(now, r, reason)
+	if !ok {
 		return
 	}
-	w := Wish{Codec: codec, Reason: reason, Now: !fixed}
-	if !fixed && reason == Slow {
-		// A line that has become narrow one way has often become so both ways, and of ours we know it later.
-		c.tight = c.up.count > 0
-		w.Bitrate = fit(c.budget(now), r.PacketMS)
-		if c.downStrained(now) {
-			w.Limit = fit(c.down.capacity, r.PacketMS)
-		}
-	}
-	if !fixed && reason == Lossy && c.up.loss >= lossMuch {
-		w.Bitrate = fit(int(float64(r.Up.Load)*(1-c.up.loss)), r.PacketMS) // should it be a bottleneck after all
-	}
-	if strings.EqualFold(codec, r.Codec) && (w.Limit == 0 || now-c.down.since < ownTime) {
-		return // an adaptive codec: bitrate and copies are all there is
-	}
-	if strings.EqualFold(codec, r.Codec) && c.returned.done && now-c.returned.at < settled {
+	if w.Codec == r.Codec && c.returned.done && now-c.returned.at < settled {
 		c.hold = min(2*c.hold, maxDwell) // as note does for codecs
 	}
 	c.wishedFrom, c.home, c.need = r.Codec, r.Codec, max(r.Up.Load, r.Down.Load, rateOf(r.Codec)+overhead(r.PacketMS))
 	c.wish, c.asked = w, stamp{now, true}
 	c.move(now, strained)
 	c.out = append(c.out, w)
+}
+
+// compose makes the wish that helps; false: there is none.
+func (c *Controller) compose(now time.Duration, r Report, reason Reason) (Wish, bool) {
+	codec, fixed := lean(r, reason, c.budget(now))
+	w := Wish{Codec: codec, Reason: reason, Now: !fixed}
+	if !fixed && reason == Slow && c.downStrained(now) {
+		w.Limit = fit(c.down.capacity, r.PacketMS)
+	}
+	c.tight = reason == Slow && c.up.count > 0
+	switch {
+	case codec == "":
+		return w, false
+	case codec == r.Codec: // an adaptive one: bitrate and copies are our part of it
+		w.Now = false
+		return w, w.Limit > 0 && now-c.down.since >= ownTime
+	case !fixed && reason == Slow:
+		// A line that has become narrow one way has often become so both ways, and of ours we know it later.
+		w.Bitrate = fit(c.budget(now), r.PacketMS)
+	case !fixed && c.up.loss >= lossMuch:
+		w.Bitrate = fit(int(float64(r.Up.Load)*(1-c.up.loss)), r.PacketMS) // should it be a bottleneck after all
+	}
+	return w, true
 }
 
 // refusal is how long nothing is asked again after a refusal.

@@ -58,7 +58,7 @@ func (q *rate) begin(now time.Duration, r Report, c *Controller) {
 	}
 	q.bitrate = min(r.Usual, r.Most)
 	if b := c.wish.Bitrate; b > 0 && (c.state == Asking || c.state == Away) {
-		q.bitrate = clamp(b, MinBitrate, q.bitrate)
+		q.bitrate = within(b, q.bitrate)
 		q.reason = Slow
 		if c.tight {
 			q.knee, q.kneeHold = int(float64(b)/margin), kneeHold
@@ -88,13 +88,13 @@ func (q *rate) step(now time.Duration, r Report, c *Controller, out []Action) []
 	case c.state == Probing:
 	case c.up.verdict == congested:
 		if fresh && now-q.cut >= easePause && c.up.from >= q.cut+easeSettle {
-			q.ease(now, r, c)
+			q.ease(now, c)
 		}
 	case c.calmFor(now) >= risePause || c.up.verdict == lossy && now-q.cut >= risePause:
 		q.rise(now, top)
 	}
 	if c.state != Probing {
-		q.bitrate = clamp(q.bitrate, MinBitrate, max(top, MinBitrate))
+		q.bitrate = within(q.bitrate, max(top, MinBitrate))
 	}
 	q.protect(now, r, c)
 	q.shape(r)
@@ -116,7 +116,7 @@ func (c *Controller) calmFor(now time.Duration) time.Duration {
 }
 
 // ease sends less: what went through, or a fifth less where only the queue grows.
-func (q *rate) ease(now time.Duration, r Report, c *Controller) {
+func (q *rate) ease(now time.Duration, c *Controller) {
 	byLoss := c.up.queue < queueSome
 	if byLoss && q.radio {
 		return
@@ -140,7 +140,7 @@ func (q *rate) ease(now time.Duration, r Report, c *Controller) {
 		q.knee = c.up.capacity - overhead(q.packetMS)
 		less = min(less, fit(c.up.capacity, q.packetMS))
 	}
-	q.bitrate = clamp(less, MinBitrate, q.bitrate)
+	q.bitrate = within(less, q.bitrate)
 }
 
 // rise sends more, step by step, and is slow where trouble began.
@@ -160,7 +160,7 @@ func (q *rate) rise(now time.Duration, top int) {
 
 // more raises the bitrate toward what home needs; false: it is there.
 func (q *rate) more(r Report, need int) bool {
-	most := clamp(min(need-overhead(r.PacketMS), r.Most), MinBitrate, MaxBitrate)
+	most := within(min(need-overhead(r.PacketMS), r.Most), MaxBitrate)
 	if q.before == 0 {
 		q.before = q.bitrate
 	}

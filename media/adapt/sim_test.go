@@ -97,7 +97,6 @@ type end struct {
 	reportAt time.Duration // next report to the other side
 	up       Up            // as last reported by the other side
 	sentAt   time.Duration // of that, to measure from
-	base     time.Duration
 	wish     *Wish
 	wishAt   time.Duration
 	asked    string // the codec then

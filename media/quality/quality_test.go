@@ -12,7 +12,16 @@ import (
 // TestMOS: the pairs of ITU-T G.109 and of G.107 annex B.
 func TestMOS(t *testing.T) {
 	for _, tt := range []struct{ r, want float64 }{
-		{0, 1}, {3, 1}, {50, 2.58}, {60, 3.10}, {70, 3.60}, {80, 4.02}, {90, 4.34}, {93.2, 4.41}, {100, 4.5}, {120, 4.5},
+		{0, 1},
+		{3, 1},
+		{50, 2.58},
+		{60, 3.10},
+		{70, 3.60},
+		{80, 4.02},
+		{90, 4.34},
+		{93.2, 4.41},
+		{100, 4.5},
+		{120, 4.5},
 		{-5, 1},
 	} {
 		if got := MOS(tt.r); math.Abs(got-tt.want) > 0.01 {
@@ -147,7 +156,7 @@ func FuzzBursts(f *testing.F) {
 		var b Bursts
 		seq := uint16(0)
 		for _, s := range steps {
-			seq += uint16(int16(int8(s))) * 3 //nolint:gosec // wraps on purpose
+			seq += uint16(int16(int8(s))) * 3
 			b.Put(seq)
 		}
 		g := b.Gaps(20 * time.Millisecond)
