@@ -49,6 +49,9 @@ func FuzzUnprotect(f *testing.F) {
 		f.Add(uint8(i), append([]byte(nil), control...))
 	}
 	f.Add(uint8(0), []byte{0x9f, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0xbe, 0xde, 0xff, 0xff})
+	longest := make([]byte, maxPacket)
+	copy(longest, []byte{0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7})
+	f.Add(uint8(0), longest)
 	buf := make([]byte, maxPacket)
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		m := NewMaster(all()[int(which)%len(all())])

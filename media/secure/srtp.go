@@ -179,7 +179,7 @@ func (l *lane) keep(ssrc uint32) {
 // RTP checks and decrypts a packet into dst, which must not overlap it and have room for it, and returns the plain
 // packet. It fails with ErrReplayed or ErrForged.
 func (o *Opener) RTP(dst, packet []byte) ([]byte, error) {
-	if len(packet) < rtpHeader || len(packet) > maxPacket {
+	if len(packet) < rtpHeader || len(packet) > maxPacket+MaxGrowth {
 		return nil, ErrForged
 	}
 	o.mu.Lock()
@@ -192,7 +192,7 @@ func (o *Opener) RTP(dst, packet []byte) ([]byte, error) {
 
 // RTCP is RTP for a compound packet.
 func (o *Opener) RTCP(dst, packet []byte) ([]byte, error) {
-	if len(packet) < rtcpHeader || len(packet) > maxPacket {
+	if len(packet) < rtcpHeader || len(packet) > maxPacket+MaxGrowth {
 		return nil, ErrForged
 	}
 	o.mu.Lock()
