@@ -14,6 +14,11 @@ const (
 	maxMessage = 1500 // bytes of a STUN message, and of what comes through a relay (RFC 8445 14.3)
 	queueSize  = 32   // STUN messages waiting for one host candidate; more are dropped, and come again
 	maxRoutes  = 256  // remembered answers of the kernel
+
+	// Checks of one component in a second, and at once: pion asks about every pair five times a second, and a peer
+	// could name 64 victims for them (RFC 8445 19.5.1). Those left out come again.
+	checkRate  = 50
+	checkBurst = 50
 )
 
 // mux gives pion a connection for each address of this host, all of them on one socket of the call that is bound to
@@ -28,6 +33,8 @@ type mux struct {
 	mu     sync.Mutex
 	conns  []*hostConn
 	routes map[netip.Addr]netip.Addr
+	budget float64   // checks that may be sent
+	filled time.Time // budget was right then
 }
 
 var _ pion.UDPMux = (*mux)(nil)
@@ -35,7 +42,10 @@ var _ pion.UDPMux = (*mux)(nil)
 func newMux(
 	addresses []netip.Addr, port uint16, source func(netip.Addr) netip.Addr, send func([]byte, netip.AddrPort) error,
 ) *mux {
-	return &mux{addresses: addresses, port: port, source: source, send: send, routes: map[netip.Addr]netip.Addr{}}
+	return &mux{
+		addresses: addresses, port: port, source: source, send: send, routes: map[netip.Addr]netip.Addr{},
+		budget: checkBurst, filled: time.Now(),
+	}
 }
 
 // GetListenAddresses lists the host candidates.
@@ -114,6 +124,19 @@ func (m *mux) deliver(data []byte, from netip.AddrPort) {
 	}
 }
 
+// mayCheck takes a check from the budget.
+func (m *mux) mayCheck(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.budget = min(m.budget+checkRate*now.Sub(m.filled).Seconds(), checkBurst)
+	m.filled = now
+	if m.budget < 1 {
+		return false
+	}
+	m.budget--
+	return true
+}
+
 type datagram struct {
 	data []byte
 	from netip.AddrPort
@@ -153,11 +176,17 @@ func (c *hostConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if local := c.mux.route(remote.Addr()); local.IsValid() && local != c.local.Addr() {
 		return len(b), nil
 	}
+	if isRequest(b) && !c.mux.mayCheck(time.Now()) {
+		return len(b), nil
+	}
 	if err := c.mux.send(b, remote); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
+
+// isRequest tells a check from an answer by the class of the message (RFC 8489 5).
+func isRequest(b []byte) bool { return len(b) > 1 && b[0]&1 == 0 && b[1]&0x10 == 0 }
 
 // Close ends reading.
 func (c *hostConn) Close() error {
