@@ -38,7 +38,7 @@ func (f fileRecorder) Record(ctx context.Context, push func(frame []int16)) erro
 		return fmt.Errorf("audio input %s: %w", f.path, err)
 	}
 	frame := make([]int16, FrameSamples)
-	return pace(ctx, time.Now(), func(int64) error {
+	return beats(ctx, func() error {
 		if err := source.Fill(frame); err != nil {
 			return fmt.Errorf("audio input %s: %w", f.path, err)
 		}
