@@ -103,9 +103,11 @@ func TestPolicies(t *testing.T) {
 							t.Error("no reports")
 						}
 					}
-					if (plain > 0) != (tt.want == "none") {
-						t.Errorf("%d plain packets", plain)
-					}
+					w.set(func(*wire) {
+						if (plain > 0) != (tt.want == "none") {
+							t.Errorf("%d plain packets", plain)
+						}
+					})
 					listen(t, a, b, 2, 1, 0.95)
 					listen(t, b, a, 2, 1, 0.95)
 				})
@@ -132,9 +134,11 @@ func TestNoSoundBeforeKeys(t *testing.T) {
 		})
 		connect(t, a, b)
 		time.Sleep(3 * time.Second)
+		mu.Lock()
 		if st := a.Stats(); leaked > 0 || st.PacketsSent > 0 || st.Encryption != "dtls" || st.Cipher != "" {
 			t.Errorf("%d datagrams before the keys, %+v", leaked, st)
 		}
+		mu.Unlock()
 		forged := append([]byte{0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9}, make([]byte, 160)...)
 		b.receive(forged, netip.MustParseAddrPort("10.0.0.1:4000"), false)
 		if st := b.Stats(); st.PacketsReceived > 0 {
@@ -216,9 +220,11 @@ func TestReinviteKeepsKeys(t *testing.T) {
 					connect(t, a, b)
 					time.Sleep(700 * time.Millisecond)
 				}
-				if h := a.protect.shield.Load(); h.sealer != seal || h.opener != open || handshakes > 0 {
-					t.Errorf("keys changed, %d datagrams of handshakes", handshakes)
-				}
+				w.set(func(*wire) {
+					if h := a.protect.shield.Load(); h.sealer != seal || h.opener != open || handshakes > 0 {
+						t.Errorf("keys changed, %d datagrams of handshakes", handshakes)
+					}
+				})
 				time.Sleep(2 * time.Second)
 				listen(t, a, b, 5.5, 1, 0.9)
 				listen(t, b, a, 5.5, 1, 0.9)
@@ -397,8 +403,10 @@ func TestAuthenticMove(t *testing.T) {
 				return true
 			})
 			time.Sleep(15 * time.Second) // beyond the time in which plain packets may teach
+			var caught [][]byte
+			w.set(func(*wire) { caught = copies[len(copies)-20:] })
 			thief := netip.MustParseAddrPort("10.0.6.6:4000")
-			for i, c := range copies[len(copies)-20:] {
+			for i, c := range caught {
 				b.receive(c, thief, false) // again
 				bad := append([]byte(nil), c...)
 				binary.BigEndian.PutUint16(bad[2:], binary.BigEndian.Uint16(bad[2:])+uint16(1000+i))
