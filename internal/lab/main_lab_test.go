@@ -27,6 +27,12 @@ func runSuite(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, ErrNotRoot)
 		return 1
 	}
+	if os.Getenv("PEREGRINE_LAB_REALTIME") != "" { // on a machine that has other work too
+		if err := RealTime(true); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	swept, err := Sweep(ctx)
