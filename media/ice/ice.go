@@ -322,6 +322,10 @@ func (a *Agent) Start(remote *Remote, controlling, mux bool) error {
 func (a *Agent) Plain() {
 	a.mu.Lock()
 	a.plain = true
+	if a.closed {
+		a.mu.Unlock()
+		return
+	}
 	for _, g := range []*generation{a.former, a.present} {
 		if g != nil {
 			g.retire()
@@ -430,11 +434,20 @@ func (a *Agent) selected(g *generation, component int, r *route) {
 // failure is told by a generation that a component has lost its way or found none.
 func (a *Agent) failure(g *generation, component int) {
 	a.mu.Lock()
-	if a.closed || g != a.present {
+	if a.closed {
+		a.mu.Unlock()
+		return
+	}
+	if g != a.present {
 		if g == a.former {
 			a.closeLocked(g)
 			a.former = nil
 			a.listLocked()
+			for i, c := range a.present.list { // what it has, if anything
+				if c != nil {
+					a.paths[i].Store(c.route.Load())
+				}
+			}
 		}
 		a.mu.Unlock()
 		return

@@ -409,3 +409,33 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for each packet", n)
 	}
 }
+
+// TestLostPath: when no check is answered any more, the session is told, falls back to the addresses of the SDP, and
+// the side that controls asks for another offer, twice in a call at most.
+func TestLostPath(t *testing.T) {
+	a, b := newPhone(t, Config{}), newPhone(t, Config{})
+	connect(t, a, b, false)
+	if a.WantsOffer() {
+		t.Error("an offer is wanted while all is well")
+	}
+	for i := range maxRestarts + 1 {
+		a.Agent.mu.Lock()
+		g := a.present
+		a.Agent.mu.Unlock()
+		for component := 1; component <= 2; component++ {
+			g.list[component-1].route.Store(nil)
+			a.failure(g, component)
+		}
+		if !a.Failed() || a.Path(1) != (Path{}) {
+			t.Errorf("failed %v, path %+v after the checks failed", a.Failed(), a.Path(1))
+		}
+		if err := a.Write(1, []byte{0x80}); err == nil {
+			t.Error("a packet left although there is no path")
+		}
+		if got, want := a.WantsOffer(), i < maxRestarts; got != want {
+			t.Fatalf("failure %d: an offer is wanted: %v, want %v", i+1, got, want)
+		}
+		connect(t, a, b, false) // the offer that was asked for restarts ICE
+		talk(t, a, b, 1, fmt.Sprint("again ", i))
+	}
+}
