@@ -6,6 +6,7 @@ import (
 	"context"
 	"math"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +255,33 @@ func TestSecureRequired(t *testing.T) {
 	must(t, err)
 	if n := len(wire.Direction(packets, true)); n > 0 {
 		t.Errorf("%d packets of sound were sent", n)
+	}
+}
+
+// TestSecureStripped: somebody on the way took the encryption out of the answer. The call is not made.
+func TestSecureStripped(t *testing.T) {
+	l := newLab(t, Config{})
+	alice := newPhone(t, &l.Mobile(0).Host, PhoneConfig{Name: "alice", Set: map[string]string{"audio.input": "tone:440", "audio.output": "none"}})
+	must(t, alice.Do(t.Context(), "account", "add", "alice", "--lan", "--encryption", "required"))
+	capture, err := alice.Host.Capture()
+	must(t, err)
+	s := startSipp(t, l.Correspondent(0), SippConfig{Scenario: "uas_answer"}) // answers RTP/AVP without keys to whatever
+	mark := alice.Mark()
+	id := callScript(t, alice, s, "ended")
+	call, err := alice.WaitCall(within(t, time.Second), mark, id, "ended")
+	must(t, err)
+	t.Logf("%s (%s)", call.Reason, call.Detail)
+	if !strings.Contains(call.Reason, "does not encrypt, and this account asks for encryption") {
+		t.Errorf("the call ended with %q", call.Reason)
+	}
+	expect(t, s) // our BYE came
+	packets, err := capture.Stop()
+	must(t, err)
+	if n := len(wire.Direction(packets, true)); n > 0 {
+		t.Errorf("%d packets of sound were sent", n)
+	}
+	if !regexp.MustCompile(`m=audio \d+ UDP/TLS/RTP/SAVP `).MatchString(s.Messages()) {
+		t.Errorf("the offer:\n%s", s.Messages())
 	}
 }
 
