@@ -18,8 +18,8 @@ type sound struct {
 
 func newSound() *sound { return &sound{loop: audio.NewLoop(0)} }
 
-// room reports whether a setting names a device that people speak into and listen to. Only such a one has echo and noise:
-// who chooses a tone, a file or the loop wants its sound as it is.
+// room reports whether a setting names a device that people speak into and listen to. Only such a one has echo and
+// noise: who chooses a tone, a file or the loop wants its sound as it is.
 func room(spec string) bool {
 	return spec == "" || spec == "default" || strings.HasPrefix(spec, "device:")
 }

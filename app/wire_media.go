@@ -148,9 +148,9 @@ func namedCodecs(order string) []codec.Codec {
 	have := codec.Available()
 	var out []codec.Codec
 	for name := range strings.SplitSeq(order, ",") {
-		name, rate, _ := strings.Cut(strings.TrimSpace(name), "/")
+		title, rate, _ := strings.Cut(strings.TrimSpace(name), "/")
 		for _, c := range have {
-			if strings.EqualFold(c.Name, name) && (rate == "" || rate == strconv.Itoa(c.ClockRate)) &&
+			if strings.EqualFold(c.Name, title) && (rate == "" || rate == strconv.Itoa(c.ClockRate)) &&
 				!slices.ContainsFunc(out, c.Same) {
 				out = append(out, c)
 			}

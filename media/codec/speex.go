@@ -69,8 +69,8 @@ func (e *speexEncoder) Encode(pcm []int16, out []byte) (int, error) {
 	return n, nil
 }
 
-// tune takes the peer's favourite mode (RFC 5574 4.1.1: mode is a list of those it decodes, the best first). Its vbr and
-// cng say what it would send or understand; a constant rate and no comfort noise suit every decoder.
+// tune takes the peer's favourite mode (RFC 5574 4.1.1: mode is a list of those it decodes, the best first). Its vbr
+// and cng say what it would send or understand; a constant rate and no comfort noise suit every decoder.
 func (e *speexEncoder) tune(fmtp string) {
 	e.enc.SetQuality(speexQuality(fmtp, e.wide))
 }

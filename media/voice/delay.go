@@ -33,7 +33,8 @@ const (
 	quiet = 16 * 16
 )
 
-// finder finds how long the sound takes from loudspeaker to microphone, by an adaptive filter over a narrow band (NLMS).
+// finder finds how long the sound takes from loudspeaker to microphone, by an adaptive filter over a narrow band
+// (NLMS).
 type finder struct {
 	filter [bandTaps]float32
 	far    [bandTaps - 1 + lowSamples]float32 // at 16 kHz, as the filter needs them, the newest last

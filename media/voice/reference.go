@@ -22,8 +22,8 @@ const (
 	missMost   = 8
 	// meanFrames is over how many frames it is seen how far one is ahead of the other: 4 s.
 	meanFrames = 400
-	// part is how far the clocks of microphone and loudspeaker may part before they count as two: 2.5 ms. Goroutines are
-	// late by tens now and then, in the mean by one or two.
+	// part is how far the clocks of microphone and loudspeaker may part before they count as two: 2.5 ms. Goroutines
+	// are late by tens now and then, in the mean by one or two.
 	part = 40.0
 	// jump is more than clocks can part at once: a device lost sound.
 	jump = 5 * lowSamples
@@ -36,14 +36,14 @@ const (
 )
 
 // reference brings what the loudspeaker plays to the microphone's goroutine, at 16 kHz and always with the same delay,
-// so that the echo stays where the canceller learnt it to be. The player writes frames as the device asks for them, often
-// several at once; the recorder takes one with each of its own. restart may be called by anyone.
+// so that the echo stays where the canceller learnt it to be. The player writes frames as the device asks for them,
+// often several at once; the recorder takes one with each of its own. restart may be called by anyone.
 //
 // When it runs dry, silence stands in. In the first half second the slack grows by it; later the frame is late and is
 // passed over when it comes, unless that happens often: then the device lost sound, and the delay is found anew. The
-// canceller, which needs what was played some time ago, has that all the same. When there is more slack than needed, some
-// is left out at once; when the clocks drift apart, as those of a USB microphone and another loudspeaker do, the sound is
-// stretched as much. When it runs over, nobody has recorded for long: it starts anew.
+// canceller, which needs what was played some time ago, has that all the same. When there is more slack than needed,
+// some is left out at once; when the clocks drift apart, as those of a USB microphone and another loudspeaker do, the
+// sound is stretched as much. When it runs over, nobody has recorded for long: it starts anew.
 type reference struct {
 	ring  [ringSamples]int16
 	wrote atomic.Uint64 // samples since the beginning; the player's
@@ -92,7 +92,7 @@ func (r *reference) write(frame []int16) {
 		return
 	}
 	for i, x := range r.frame {
-		r.ring[(at+uint64(i))%ringSamples] = x //nolint:gosec // i is small.
+		r.ring[(at+uint64(i))%ringSamples] = x
 	}
 	r.stamp.Store(int64(time.Since(r.epoch)))
 	r.wrote.Store(at + lowSamples)
@@ -106,7 +106,7 @@ func (r *reference) next(out, then []int16, back int) (moved bool) {
 		r.forget()
 		moved = true
 	}
-	held := int(int64(r.wrote.Load() - r.read.Load())) //nolint:gosec // at most ringSamples, negative while frames are late.
+	held := int(int64(r.wrote.Load() - r.read.Load())) //nolint:gosec // bounded; negative while frames are late.
 	if !r.settled && held < lowSamples+spare {
 		clear(out)
 		clear(then)
@@ -114,7 +114,7 @@ func (r *reference) next(out, then []int16, back int) (moved bool) {
 		return moved
 	}
 	if n := r.surplus(held); n > 0 {
-		r.read.Add(uint64(n)) //nolint:gosec // positive.
+		r.read.Add(uint64(n))
 		r.unsettle()
 		held -= n
 		moved = true
@@ -135,8 +135,8 @@ func (r *reference) next(out, then []int16, back int) (moved bool) {
 	return moved
 }
 
-// miss deals with a frame that is not there, of which have samples are of use to the canceller. moved says that the delay
-// is another from now on, as the device lost sound.
+// miss deals with a frame that is not there; have samples of the canceller's are there. moved says that the delay is another
+// from now on, as the device lost sound.
 func (r *reference) miss(have int) (moved bool) {
 	r.late++
 	if r.age-r.missed > missFrames {
@@ -218,7 +218,7 @@ func (r *reference) take(out []int16, back int) {
 	at := r.read.Load() - uint64(back) //nolint:gosec // at most backMost.
 	if r.between == 0 && r.stretch == 0 {
 		for i := range out {
-			out[i] = r.ring[(at+uint64(i))%ringSamples] //nolint:gosec // i is small.
+			out[i] = r.ring[(at+uint64(i))%ringSamples]
 		}
 		return
 	}

@@ -36,8 +36,8 @@ const frameSamples = 480
 const (
 	lowRate    = 16000
 	lowSamples = lowRate / 100
-	// tail is how much echo the canceller takes out: 120 ms of a room and what the delay was found wrong by. One that also
-	// spans the delay learns three times as slowly.
+	// tail is how much echo the canceller takes out: 120 ms of a room and what the delay was found wrong by. One that
+	// also spans the delay learns three times as slowly.
 	tail = lowRate * 13 / 100
 	// noiseDB is how much steady noise is lowered: enough to be out of the way, too little to make speech watery.
 	noiseDB = 20

@@ -1,6 +1,6 @@
 // Package speex is the speech codec Speex, narrowband at 8 kHz and wideband at 16 kHz (RFC 5574): a binding of
-// libspeex, whose source lies beside it, unmodified, with its licence in COPYING. Ours are the Go files, peregrine_speex
-// and the integer types that a configure script would write. It is for package codec.
+// libspeex, whose source lies beside it, unmodified, with its licence in COPYING. Ours are the Go files,
+// peregrine_speex and the integer types that a configure script would write. It is for package codec.
 //
 // Order of calls: [Available], then [NewEncoder] and Encode, or [NewDecoder] and Decode or Conceal, once per packet.
 // Without cgo there is no codec and both constructors fail.

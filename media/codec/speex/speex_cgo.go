@@ -4,7 +4,8 @@ package speex
 
 // libspeex in floating point, arrays on the stack, silent: its only outputs are meant for those who develop it.
 
-// #cgo CFLAGS: -I${SRCDIR} -I${SRCDIR}/include -DFLOATING_POINT -DVAR_ARRAYS -DEXPORT= -DDISABLE_WARNINGS -DDISABLE_NOTIFICATIONS -fvisibility=hidden
+// #cgo CFLAGS: -I${SRCDIR} -I${SRCDIR}/include -DFLOATING_POINT -DVAR_ARRAYS -DEXPORT=
+// #cgo CFLAGS: -DDISABLE_WARNINGS -DDISABLE_NOTIFICATIONS -fvisibility=hidden
 // #cgo LDFLAGS: -lm
 // #cgo noescape peregrine_speex_encode
 // #cgo nocallback peregrine_speex_encode

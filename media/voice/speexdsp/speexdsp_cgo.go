@@ -4,7 +4,8 @@ package speexdsp
 
 // libspeexdsp in floating point with its small FFT, arrays on the stack, silent.
 
-// #cgo CFLAGS: -I${SRCDIR} -I${SRCDIR}/include -O3 -DFLOATING_POINT -DUSE_SMALLFT -DVAR_ARRAYS -DEXPORT= -DDISABLE_WARNINGS -DDISABLE_NOTIFICATIONS -fvisibility=hidden
+// #cgo CFLAGS: -I${SRCDIR} -I${SRCDIR}/include -O3 -DFLOATING_POINT -DUSE_SMALLFT -DVAR_ARRAYS -DEXPORT=
+// #cgo CFLAGS: -DDISABLE_WARNINGS -DDISABLE_NOTIFICATIONS -fvisibility=hidden
 // #cgo LDFLAGS: -lm
 // #cgo noescape peregrine_speexdsp_run
 // #cgo nocallback peregrine_speexdsp_run
