@@ -29,6 +29,10 @@ const (
 	probeStep  = 1.6              // factor of the bitrate: some steps from the least to the most
 	probePause = 2 * time.Second  // between steps where nobody reports
 
+	// silence is how long nothing at all may come after a change: some phones take another codec and then send nothing.
+	// Pauses of speech are shorter on the wire: Opus sends something every 400 ms (RFC 7587 3.1.3).
+	silence = 3 * time.Second
+
 	outcomeLimit = 90 * time.Second // a re-INVITE with its repetitions ends within 32 s (RFC 3261 17.1.1.2)
 )
 
@@ -49,6 +53,9 @@ type Controller struct {
 	trip    base
 	reports uint64
 	heard   time.Duration // the last report of the peer
+	heardAt time.Duration // the last sound
+	loud    bool          // there was some before the last wish
+	banned  bool          // the peer falls silent with other codecs
 	calm    time.Duration // since when nothing is wrong
 	isCalm  bool
 
@@ -220,6 +227,9 @@ func (c *Controller) settle(now time.Duration, e event) {
 
 // measure judges both directions.
 func (c *Controller) measure(now time.Duration, r Report) {
+	if r.Down.Load > 0 {
+		c.heardAt = now
+	}
 	c.down.take(now, r.Down.Loss, r.Down.Queue, r.Down.Load)
 	if r.Up.Reports != c.reports {
 		c.reports, c.heard = r.Up.Reports, now
@@ -259,14 +269,14 @@ func (c *Controller) atHome(now time.Duration, r Report) {
 		return // the peer may do the same
 	}
 	w, ok := c.compose(now, r, reason)
-	if !ok {
+	if !ok || c.banned {
 		return
 	}
 	if w.Codec == r.Codec && c.returned.done && now-c.returned.at < settled {
 		c.hold = min(2*c.hold, maxDwell) // as note does for codecs
 	}
 	c.wishedFrom, c.home, c.need = r.Codec, r.Codec, max(r.Up.Load, r.Down.Load, rateOf(r.Codec)+overhead(r.PacketMS))
-	c.wish, c.asked = w, stamp{now, true}
+	c.wish, c.asked, c.loud = w, stamp{now, true}, r.Down.Load > 0
 	c.move(now, strained)
 	c.out = append(c.out, w)
 }
@@ -333,6 +343,11 @@ func (c *Controller) budget(now time.Duration) int {
 
 // whileAway waits for better times.
 func (c *Controller) whileAway(now time.Duration, r Report) {
+	if c.loud && now-max(c.heardAt, c.left.at) >= silence {
+		c.banned = true
+		c.goBack(now, r, silenced)
+		return
+	}
 	possible := slices.ContainsFunc(r.Codecs, func(s string) bool { return strings.EqualFold(s, c.home) })
 	if possible && c.isCalm && now-c.calm >= calmTime && now >= c.tryProbe && c.left.passed(now, c.hold-probeHead) {
 		c.move(now, healed)
@@ -373,9 +388,14 @@ func (c *Controller) whileProbing(now time.Duration, r Report) {
 	}
 	done := p.top.done && p.good >= enoughReports && now-p.top.at >= probeTime
 	if done && c.left.passed(now, c.hold) && c.returned.passed(now, dwell) && !r.Pinned {
-		c.wish, c.wishedFrom = Wish{Codec: c.home, Return: true, Reason: c.wish.Reason}, r.Codec
-		c.returned = stamp{now, true}
-		c.move(now, passed)
-		c.out = append(c.out, c.wish)
+		c.goBack(now, r, passed)
 	}
+}
+
+// goBack asks for the codec of Home.
+func (c *Controller) goBack(now time.Duration, r Report, e event) {
+	c.wish, c.wishedFrom = Wish{Codec: c.home, Return: true, Reason: c.wish.Reason}, r.Codec
+	c.returned = stamp{now, true}
+	c.move(now, e)
+	c.out = append(c.out, c.wish)
 }

@@ -7,13 +7,13 @@ import (
 )
 
 func TestStateTable(t *testing.T) {
-	// Every event in every state: strained, granted, refused, healed, passed, relapsed, replaced.
+	// Every event in every state: strained, granted, refused, healed, passed, relapsed, replaced, silenced.
 	want := map[State][events]State{
-		Home:      {Asking, Home, Home, Home, Home, Home, Home},
-		Asking:    {Asking, Away, Home, Asking, Asking, Asking, Home},
-		Away:      {Away, Away, Away, Probing, Away, Away, Home},
-		Probing:   {Away, Probing, Probing, Probing, Returning, Away, Home},
-		Returning: {Returning, Home, Away, Returning, Returning, Returning, Home},
+		Home:      {Asking, Home, Home, Home, Home, Home, Home, Home},
+		Asking:    {Asking, Away, Home, Asking, Asking, Asking, Home, Asking},
+		Away:      {Away, Away, Away, Probing, Away, Away, Home, Returning},
+		Probing:   {Away, Probing, Probing, Probing, Returning, Away, Home, Returning},
+		Returning: {Returning, Home, Away, Returning, Returning, Returning, Home, Returning},
 	}
 	for s := range states {
 		for e := range events {

@@ -127,6 +127,7 @@ type network struct {
 	most  int
 	no    bool // the peer refuses changes
 	pin   bool
+	mute  bool // the peer takes another codec and then sends nothing
 }
 
 func newNetwork(t *testing.T, smart bool, codec string) *network {
@@ -148,7 +149,7 @@ func (n *network) both(change func(*pipe)) {
 func (n *network) run(d time.Duration) {
 	for until := n.now + d; n.now < until; n.now += 10 * time.Millisecond {
 		for i, e := range n.ends {
-			if n.now >= e.due {
+			if n.now >= e.due && !(n.mute && i == 1 && e.codec != "PCMU") {
 				e.due = n.now + time.Duration(e.packetMS)*time.Millisecond
 				n.pipes[i].send(n.now, e.load()*e.packetMS/1000)
 			}
@@ -457,5 +458,21 @@ func TestLongerPackets(t *testing.T) {
 	n.run(2 * time.Minute)
 	if e := n.ends[0]; e.packetMS != 20 {
 		t.Errorf("packets of %d ms afterwards", e.packetMS)
+	}
+}
+
+// TestPeerThatFallsSilent: a phone that sends nothing after the change is asked back at once, and never again.
+func TestPeerThatFallsSilent(t *testing.T) {
+	n := newNetwork(t, false, "PCMU")
+	n.mute = true
+	n.run(10 * time.Second)
+	n.both(func(p *pipe) { p.rate = 40000 })
+	n.run(12 * time.Second)
+	if n.ends[0].codec != "PCMU" {
+		t.Errorf("still %s with a phone that is silent", n.ends[0].codec)
+	}
+	n.run(20 * time.Minute)
+	if away, back := n.changes(); away != 1 || back != 1 {
+		t.Errorf("%d changes away, %d back", away, back)
 	}
 }

@@ -9,7 +9,7 @@ package adapt
 //	 |                                        |                           v
 //	 +--------------- granted ----------------+------- refused ------ Returning
 //
-// Replaced, which is the user's or the peer's own choice of a codec, leads Home from everywhere.
+// Silenced, by a peer that sends nothing any more, leads from Away and Probing to Returning at once. Replaced, which is the user's or the peer's own choice of a codec, leads Home from everywhere.
 type State uint8
 
 // The states.
@@ -38,6 +38,7 @@ const (
 	passed                // as much as Home needs went through
 	relapsed              // it did not
 	replaced              // the codec is somebody else's choice now
+	silenced              // since the change nothing has been heard of the peer
 	events
 )
 
@@ -45,15 +46,15 @@ const (
 func next(s State, e event) State {
 	switch s {
 	case Home:
-		return [events]State{Asking, Home, Home, Home, Home, Home, Home}[e]
+		return [events]State{Asking, Home, Home, Home, Home, Home, Home, Home}[e]
 	case Asking:
-		return [events]State{Asking, Away, Home, Asking, Asking, Asking, Home}[e]
+		return [events]State{Asking, Away, Home, Asking, Asking, Asking, Home, Asking}[e]
 	case Away:
-		return [events]State{Away, Away, Away, Probing, Away, Away, Home}[e]
+		return [events]State{Away, Away, Away, Probing, Away, Away, Home, Returning}[e]
 	case Probing:
-		return [events]State{Away, Probing, Probing, Probing, Returning, Away, Home}[e]
+		return [events]State{Away, Probing, Probing, Probing, Returning, Away, Home, Returning}[e]
 	case Returning:
-		return [events]State{Returning, Home, Away, Returning, Returning, Returning, Home}[e]
+		return [events]State{Returning, Home, Away, Returning, Returning, Returning, Home, Returning}[e]
 	case states:
 	}
 	return Home
