@@ -3,6 +3,7 @@ package audio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -10,6 +11,8 @@ import (
 const (
 	// watchdogTime without a callback means that the device is gone: unplugging one gives no other sign.
 	watchdogTime = 500 * time.Millisecond
+	// awakeTime is how long a device may take to its first callback: a Bluetooth headset needs a second or two.
+	awakeTime = 3 * time.Second
 	// settleTime after the start, in which a device may ask for much at once to fill its buffers.
 	settleTime = 300 * time.Millisecond
 	// tooFast is how many times real time a device must run to be a null device: miniaudio's runs at 3.4.
@@ -132,6 +135,9 @@ func (p *devicePlayer) Play(ctx context.Context, pull func(frame []int16)) error
 	})
 }
 
+// errAsleep says that a device never gave or took any sound.
+var errAsleep = fmt.Errorf("%w: it never began", ErrStopped)
+
 // errReturned ends the work with a device that stood in for another.
 var errReturned = errors.New("the chosen sound device is back")
 
@@ -158,8 +164,11 @@ func (l *line) attend(ctx context.Context, back <-chan struct{}, work func()) er
 			if c := l.calls.Load(); c != calls {
 				calls, idle = c, 0
 			}
-			if idle >= checks {
+			switch {
+			case calls > 0 && idle >= checks:
 				return ErrStopped
+			case idle >= checks*int(awakeTime/watchdogTime):
+				return errAsleep
 			}
 			if guard.tooFast(now, l.samples.Load()) {
 				return ErrSilentDevice

@@ -22,8 +22,8 @@ const (
 	maxLeft = 4
 )
 
-// Host is the sound of this machine, shared by all who open devices of it, so that a sound server that hangs keeps a few
-// goroutines and not one for every try. The zero value is ready. Its methods may be called from any goroutine.
+// Host is the sound of this machine, shared by all who open devices of it, so that a sound server that hangs keeps a
+// few goroutines and not one for every try. The zero value is ready. Its methods may be called from any goroutine.
 type Host struct{ gate gate }
 
 // gate bounds the time that opening and closing a device take. The driver waits without limit for a sound server
@@ -119,7 +119,7 @@ func (o Options) run(ctx context.Context, d direction, device string, each func(
 		case errors.Is(err, ErrNoDevice) && device != "" && !away && o.Missing != nil:
 			away = true
 			o.Missing(device, true)
-		case !errors.Is(err, ErrStopped) || time.Since(opened) < time.Second+watchdogTime:
+		case !errors.Is(err, ErrStopped) || errors.Is(err, errAsleep) || time.Since(opened) < time.Second+watchdogTime:
 			return fail(err)
 		default:
 			log.WarnContext(ctx, "audio device stopped, opening again")

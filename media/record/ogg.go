@@ -57,7 +57,7 @@ func (o *oggWriter) add(packet []byte, granule int64) error {
 		}
 	}
 	for n := len(packet); ; n -= segmentBytes { // RFC 3533 5: a value below 255 ends a packet
-		o.lacing = append(o.lacing, byte(min(n, segmentBytes)))
+		o.lacing = append(o.lacing, byte(min(n, segmentBytes))) //nolint:gosec // at most 255
 		if n < segmentBytes {
 			break
 		}
@@ -77,7 +77,7 @@ func (o *oggWriter) flush(flags byte) error {
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.granule)) //nolint:gosec // not negative
 	b = binary.LittleEndian.AppendUint32(b, o.serial)
 	b = binary.LittleEndian.AppendUint32(b, o.page)
-	b = append(b, 0, 0, 0, 0, byte(len(o.lacing))) // the checksum is made with zeros in its place
+	b = append(b, 0, 0, 0, 0, byte(len(o.lacing))) //nolint:gosec // at most 255; the checksum is made with zeros
 	b = append(b, o.lacing...)
 	b = append(b, o.body...)
 	binary.LittleEndian.PutUint32(b[pageHead-5:], oggSum(b))
