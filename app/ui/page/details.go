@@ -196,6 +196,13 @@ func millis(v float64) string {
 	return fmt.Sprintf("%.0f ms", v)
 }
 
+// unfolded draws what was noted while nobody looked.
+func (d *callDetails) unfolded() {
+	for _, f := range d.figures {
+		f.line.Set(f.past)
+	}
+}
+
 // tick adds one value to each sparkline.
 func (d *callDetails) tick(c app.Call) {
 	for _, f := range d.figures {

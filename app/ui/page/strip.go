@@ -163,6 +163,7 @@ func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy 
 func (s *Strip) toggle(o fyne.CanvasObject) {
 	show(o, !o.Visible())
 	s.details.show(s.call, s.chosen(), s.now)
+	s.details.unfolded()
 	s.Keypad.SetOn(s.digits.Visible())
 	s.act.Resize()
 }
