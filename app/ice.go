@@ -44,8 +44,8 @@ func (e *Engine) iceOf(c *call, toward netip.Addr) *ice.Config {
 	return nil
 }
 
-// namePathLocked sends an offer that names the path ICE has found, where the descriptions name another. The caller holds
-// e.mu.
+// namePathLocked sends an offer that names the path ICE has found, where the descriptions name another. The caller
+// holds e.mu.
 func (e *Engine) namePathLocked(c *call) {
 	if c.sip == nil || c.rec.AnsweredAt.IsZero() || !c.media.WantsOffer() {
 		return

@@ -11,9 +11,9 @@ import (
 	"github.com/peregrine-softphone/peregrine/media/sdp"
 )
 
-// icePath lets ICE choose the way of a session. Until a pair is selected, and again when all have failed, media goes to
-// the address of the SDP as without ICE: a deviation from RFC 8445 12.1, which wants silence until then, for those whose
-// first words it would cost.
+// icePath lets ICE choose the way of a session. Until a pair is selected, and again when all have failed, media goes
+// to the address of the SDP as without ICE: a deviation from RFC 8445 12.1, which wants silence until then, for those
+// whose first words it would cost.
 type icePath struct {
 	s     *Session
 	agent *ice.Agent
@@ -87,7 +87,8 @@ func (p *icePath) addresses(system func() []netip.Addr) []netip.Addr {
 func (p *icePath) prepare(offer *sdp.Description) {
 	var remote *ice.Remote
 	if offer != nil {
-		remote, _ = ice.ParseRemote(offer, audioOf(offer)) // without it the peer still needs our address on its side of the NAT
+		// Without it the peer still needs our address on its side of the NAT.
+		remote, _ = ice.ParseRemote(offer, audioOf(offer))
 	}
 	if err := p.agent.Prepare(remote); err != nil && !errors.Is(err, ice.ErrNoPath) {
 		p.s.log.Warn("no candidates", "error", err)
@@ -197,8 +198,8 @@ func (p *icePath) write(packet []byte, rtcp bool) error {
 // kind is what Stats says of the path.
 func (p *icePath) kind() string { return string(p.agent.Path(1).Kind) }
 
-// WantsOffer tells, once, that ICE has selected another pair than the descriptions name and that it is for us to send an
-// offer that names it (RFC 8839 4.4.1.2.2).
+// WantsOffer tells, once, that ICE has selected another pair than the descriptions name and that it is for us to send
+// an offer that names it (RFC 8839 4.4.1.2.2).
 func (s *Session) WantsOffer() bool {
 	p, ok := s.finder.(*icePath)
 	return ok && p.agent.WantsOffer()

@@ -27,8 +27,8 @@ const (
 // StartTURN starts coturn.
 func (l *Lab) StartTURN(ctx context.Context) (*TURN, error) {
 	// What a server sends to a private address is lost on the way, as in the Internet, and not refused at once.
-	if err := l.ip(ctx, "core", "addr add "+turnAddress+"/24 dev srv", "link add void type bridge", "link set void arp off up",
-		"route add 192.168.0.0/16 dev void"); err != nil {
+	if err := l.ip(ctx, "core", "addr add "+turnAddress+"/24 dev srv",
+		"link add void type bridge", "link set void arp off up", "route add 192.168.0.0/16 dev void"); err != nil {
 		return nil, err
 	}
 	dir := l.Core().dir("coturn")
@@ -49,7 +49,8 @@ func (l *Lab) StartTURN(ctx context.Context) (*TURN, error) {
 		"--relay-threads=1", "--min-port=49152", "--max-port=49999", "--lt-cred-mech", "--realm="+turnName,
 		"--user="+turnUser+":"+Password(turnUser), "--fingerprint", "--no-cli", "--no-dtls", "--no-multicast-peers",
 		"--cert="+certificate, "--pkey="+key, "--user-quota=8", "--total-quota=32", "--verbose",
-		"--log-file=stdout", "--simple-log", "--pidfile="+filepath.Join(dir, "pid"), "--userdb="+filepath.Join(dir, "db"))
+		"--log-file=stdout", "--simple-log",
+		"--pidfile="+filepath.Join(dir, "pid"), "--userdb="+filepath.Join(dir, "db"))
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,8 @@ func (l *Lab) BehindNAT(ctx context.Context, i int, symmetric bool) (*Host, erro
 		"chain own {", "type filter hook input priority 0; policy drop;",
 		`iifname "lan" accept;`, "ct state established,related accept;", "}", "}",
 	}
-	if _, err = run(ctx, strings.Join(rules, "\n")+"\n", "ip", "netns", "exec", l.ns(router), "nft", "-f", "-"); err != nil {
+	_, err = run(ctx, strings.Join(rules, "\n")+"\n", "ip", "netns", "exec", l.ns(router), "nft", "-f", "-")
+	if err != nil {
 		return nil, err
 	}
 	return h, inNamespace(l.ns(router), func() error {

@@ -241,8 +241,8 @@ func (w *watcher) Warnf(format string, args ...any) {
 		if !errors.As(err, &refusal) {
 			continue
 		}
-		switch refusal.ErrorCodeAttr.Code {
-		case stun.CodeUnauthorized, stun.CodeWrongCredentials, stun.CodeForbidden:
+		refusals := []stun.ErrorCode{stun.CodeUnauthorized, stun.CodeWrongCredentials, stun.CodeForbidden}
+		if slices.Contains(refusals, refusal.ErrorCodeAttr.Code) {
 			w.refused()
 		}
 	}
