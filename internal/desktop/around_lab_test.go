@@ -36,6 +36,47 @@ func (w *walk) settings() {
 	w.keep("settings", w.s.still(w.window))
 }
 
+// soundPage: the second card of the settings leads to it, Escape back.
+func (w *walk) soundPage() {
+	before := w.inside()
+	size, side := before.Rect.Max, w.sidebar()
+	row := runs(before, across(126, side+20, size.X), w.colors.surface, 200) // above what is in the first card
+	if len(row) == 0 {
+		w.t.Fatal("no card in the settings")
+	}
+	edge := row[0].Min.X + 8 // left of what is in the cards
+	cards := runs(before, down(edge, 80, size.Y), w.colors.surface, 40)
+	if len(cards) < 2 {
+		w.t.Fatalf("cards %v in the settings", cards)
+	}
+	w.click(image.Pt((edge+size.X)/2, center(cards[1]).Y))
+	await(w.t, "the page of sound", func() bool { return changed(before, w.inside()) > panelPixels })
+	w.keep("sound", w.s.still(w.window))
+	w.press("Escape")
+	await(w.t, "the settings again", func() bool { return changed(before, w.inside()) < panelPixels })
+}
+
+// quality: the bars open what is known of the call, Escape folds it.
+func (w *walk) quality() {
+	// The bars stand left of the pill with the codec, in a colour that tells how well it goes.
+	var pill []image.Rectangle
+	await(w.t, "the name of the codec", func() bool {
+		pill = runs(w.inside(), across(w.hangup.Y+22, w.sidebar(), w.buttons[buttonMute].X-20), w.colors.raised, 16)
+		return len(pill) == 1
+	})
+	tiles := func(size image.Point) image.Rectangle {
+		return image.Rect(w.sidebar()+20, w.hangup.Y+70, size.X, w.hangup.Y+220)
+	}
+	w.click(image.Pt(pill[0].Min.X-24, w.hangup.Y+12))
+	w.sees("the figures", tiles, w.colors.raised, 20000)
+	w.keep("quality", w.s.moving(w.window))
+	w.press("Escape")
+	await(w.t, "the figures gone", func() bool {
+		img := w.inside()
+		return spot(img, tiles(img.Rect.Max), w.colors.raised, 20000).Empty()
+	})
+}
+
 // lightAndDark: the last choice of the settings, reached from the end; the arrow keys choose.
 func (w *walk) lightAndDark() {
 	w.click(image.Pt(w.inside().Rect.Dx()-8, w.inside().Rect.Dy()-8)) // where nothing takes the focus

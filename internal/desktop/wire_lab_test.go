@@ -4,9 +4,10 @@ package desktop
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
+	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -64,7 +65,10 @@ func (c *capture) run(fd int, ending <-chan struct{}) {
 		}
 		packet, err := wire.ParseIPv4(buffer[:n])
 		if err != nil {
-			continue // TCP
+			var ok bool
+			if packet, ok = segment(buffer[:n]); !ok {
+				continue
+			}
 		}
 		packet.At = time.Now()
 		c.mu.Lock()
@@ -73,6 +77,28 @@ func (c *capture) run(fd int, ending <-chan struct{}) {
 		}
 		c.mu.Unlock()
 	}
+}
+
+// segment reads what a TCP segment carries: the long messages of SIP (RFC 3261 18.1.1).
+func segment(ip []byte) (p wire.Packet, ok bool) {
+	const tcp = 6
+	if len(ip) < 40 || ip[9] != tcp {
+		return p, false
+	}
+	header, total := int(ip[0]&0x0f)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if total > len(ip) || header+20 > total {
+		return p, false
+	}
+	body := ip[header:total]
+	data := int(body[12]>>4) * 4
+	if data >= len(body) {
+		return p, false
+	}
+	address := func(b []byte) netip.Addr { a, _ := netip.AddrFromSlice(b); return a }
+	p.Src = netip.AddrPortFrom(address(ip[12:16]), binary.BigEndian.Uint16(body))
+	p.Dst = netip.AddrPortFrom(address(ip[16:20]), binary.BigEndian.Uint16(body[2:]))
+	p.Payload = bytes.Clone(body[data:])
+	return p, true
 }
 
 func (c *capture) all() []wire.Packet {
@@ -84,9 +110,11 @@ func (c *capture) all() []wire.Packet {
 // requests counts the SIP requests of a method that a program sent, repeats once.
 func (c *capture) requests(by *program, method string) int {
 	ids := regexp.MustCompile(`(?im)^(?:Call-ID|CSeq): *(.*?)\r$`)
+	via := regexp.MustCompile(`(?im)^(?:Via|v): *SIP/2\.0/\w+ [^\r;]*:(\d+)`) // by TCP the port of the packet is any
 	seen := map[string]bool{}
 	for _, p := range c.all() {
-		if !bytes.HasPrefix(p.Payload, []byte(method+" ")) || int(p.Src.Port()) != by.port {
+		sender := via.FindSubmatch(p.Payload)
+		if !bytes.HasPrefix(p.Payload, []byte(method+" ")) || sender == nil || string(sender[1]) != strconv.Itoa(by.port) {
 			continue
 		}
 		id := ""
@@ -98,43 +126,34 @@ func (c *capture) requests(by *program, method string) int {
 	return len(seen)
 }
 
-// digits are the telephone events (RFC 4733) that were sent from a port with one of the payload types,
-// one per key pressed.
-func (c *capture) digits(from int, payloadTypes []uint8) string {
-	const keys = "0123456789*#ABCD"
-	var pressed []byte
-	last := uint32(0)
-	for _, p := range c.all() {
-		rtp, ok := wire.ParseRTP(p)
-		if !ok || int(p.Src.Port()) != from || !slices.Contains(payloadTypes, rtp.PayloadType) || len(rtp.Audio) < 4 {
-			continue
-		}
-		// All packets of an event have its timestamp (RFC 4733 2.5.1.2).
-		if int(rtp.Audio[0]) < len(keys) && (len(pressed) == 0 || rtp.Timestamp != last) {
-			pressed = append(pressed, keys[rtp.Audio[0]])
-		}
-		last = rtp.Timestamp
-	}
-	return string(pressed)
+// stream is RTP packets of one kind from one port.
+type stream struct {
+	from        int
+	payloadType uint8
 }
 
-// telephoneEvents is what the first INVITE of a program said of them: the payload types, and the port
-// from which they come.
-func (c *capture) telephoneEvents(by *program) (from int, payloadTypes []uint8) {
-	kind := regexp.MustCompile(`a=rtpmap:(\d+) telephone-event/`)
-	media := regexp.MustCompile(`m=audio (\d+) `)
+// mostEvent is the longest payload of a telephone event on the wire: its own 4 bytes (RFC 4733 2.3) and
+// the tag of SRTP (RFC 7714 14.2).
+const mostEvent = 4 + 16
+
+// events are the streams that could be telephone events, each with how many: all packets of one event
+// have its timestamp (RFC 4733 2.5.1.2). Which keys they were the two ends alone know: they are encrypted.
+func (c *capture) events() map[stream]int {
+	seen := map[stream]map[uint32]bool{}
 	for _, p := range c.all() {
-		m := media.FindSubmatch(p.Payload)
-		if !bytes.HasPrefix(p.Payload, []byte("INVITE ")) || m == nil || int(p.Src.Port()) != by.port {
+		rtp, ok := wire.ParseRTP(p)
+		if !ok || len(rtp.Audio) > mostEvent {
 			continue
 		}
-		from, _ = strconv.Atoi(string(m[1]))
-		for _, k := range kind.FindAllSubmatch(p.Payload, -1) {
-			if n, err := strconv.ParseUint(string(k[1]), 10, 7); err == nil {
-				payloadTypes = append(payloadTypes, uint8(n))
-			}
+		s := stream{int(p.Src.Port()), rtp.PayloadType}
+		if seen[s] == nil {
+			seen[s] = map[uint32]bool{}
 		}
-		return from, payloadTypes
+		seen[s][rtp.Timestamp] = true
 	}
-	return 0, nil
+	count := make(map[stream]int, len(seen))
+	for s, stamps := range seen {
+		count[s] = len(stamps)
+	}
+	return count
 }
