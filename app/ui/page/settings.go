@@ -173,7 +173,11 @@ func sameAccounts(a, b []app.Account) bool {
 func (s *Settings) fill() {
 	s.choices.filling = true
 	defer func() { s.choices.filling = false }()
-	s.sound.SetText(deviceWord(s.snap.Audio.Input) + " · " + deviceWord(s.snap.Audio.Output))
+	words := deviceWord(s.snap.Audio.Input)
+	if out := deviceWord(s.snap.Audio.Output); out != words {
+		words += " · " + out
+	}
+	s.sound.SetText(words)
 	s.AutoAnswer.Set(s.snap.Settings["autoanswer"] == "on")
 	s.DND.Set(s.snap.Self.DND || s.snap.Settings["dnd"] == "on")
 	s.Shield.Set(s.snap.Settings["shield"] != "off")
