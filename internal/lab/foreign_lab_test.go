@@ -85,7 +85,7 @@ var (
 	}
 	moreCodecs = []suiteCodec{
 		{"PCMA", "pcma", LinphoneCodec{"PCMA", 8000, 1}, narrowSpeech},
-		{"G722", "g722", LinphoneCodec{"G722", 8000, 1}, mediumSpeech},
+		{"G722", "g722/16000/1", LinphoneCodec{"G722", 8000, 1}, mediumSpeech},
 		{"GSM", "gsm", LinphoneCodec{"GSM", 8000, 1}, narrowSpeech},
 		{"speex", "", LinphoneCodec{"speex", 16000, 1}, mediumSpeech},
 		{"L16", "l16/16000/1", LinphoneCodec{}, mediumSpeech},
