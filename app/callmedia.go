@@ -187,7 +187,7 @@ func (e *Engine) refreshMediaLocked(c *call) {
 	st := e.conferLocked(c, c.media.Stats())
 	before, heldBefore, codecBefore, fitBefore := c.rec.State, c.rec.HeldBy, c.rec.Codec, c.rec.Adaptation
 	c.rec.Adaptation = adaptation(st)
-	c.rec.Codec, c.rec.Codecs, c.rec.Muted = st.Codec, st.Codecs, st.Muted
+	c.rec.Codec, c.rec.Codecs, c.rec.Chosen, c.rec.Muted = st.Codec, st.Codecs, st.Pinned, st.Muted
 	encryptionBefore := c.rec.Encryption + c.rec.Cipher
 	c.rec.Path, c.rec.Encryption, c.rec.Cipher = st.Path, st.Encryption, st.Cipher
 	e.namePathLocked(c)

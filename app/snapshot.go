@@ -175,6 +175,7 @@ type Call struct {
 	Cipher     string    `json:"cipher,omitempty"`     // of SRTP: "AES_CM_128_HMAC_SHA1_80", …
 	Path       string    `json:"path,omitempty"`       // by ICE: "direct", "nat" or "relay"; empty: without ICE
 	Recording  string    `json:"recording,omitempty"`  // the file its sound is written to now
+	Chosen     bool      `json:"codec_chosen"`         // by the user: no network changes it
 	Adaptation string    `json:"adaptation,omitempty"` // what was changed for the network's sake, in a sentence
 	StartedAt  time.Time `json:"started_at,omitzero"`  // first INVITE
 	AnsweredAt time.Time `json:"answered_at,omitzero"` // zero: not answered

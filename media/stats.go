@@ -33,6 +33,7 @@ type Stats struct {
 	RemoteMOS         float64       // listening quality that the peer reports (RFC 3611), 1 to 5; 0: not said
 	Bitrate           int           // bit/s of sound we send, without headers, over the last second
 	Adaptation        adapt.Situation
+	Pinned            bool // the codec is the user's own choice
 
 	LevelIn  float64 // what we send: 0 (-60 dBFS and below) to 1 (full scale), linear in dB
 	LevelOut float64 // what we hear
@@ -110,7 +111,7 @@ func (s *Session) Stats() Stats {
 		s.rx.mu.Unlock()
 	}
 	s.adapting.mu.Lock()
-	st.Bitrate, st.Adaptation = s.adapting.bitrate, s.adapting.situation
+	st.Bitrate, st.Adaptation, st.Pinned = s.adapting.bitrate, s.adapting.situation, s.adapting.pinned
 	s.adapting.mu.Unlock()
 	return st
 }

@@ -182,7 +182,7 @@ func (b *besides) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	put(o[1], left+4*theme.Step, 0, s.Width-left-4*theme.Step, r)
 }
 
-func (f *callFacts) show(c app.Call, chosen bool) {
+func (f *callFacts) show(c app.Call) {
 	icon, color := "lock-open", theme.Quiet
 	if encrypted(c) {
 		icon, color = "lock", theme.Good
@@ -192,7 +192,7 @@ func (f *callFacts) show(c app.Call, chosen bool) {
 	f.path.set(pathWords(c))
 	f.Codec.SetText(CodecName(c.Codec))
 	f.Codec.Label = lang.L("Codec: {{.Codec}}. Change it.", data{"Codec": CodecName(c.Codec)})
-	f.codec.set(CodecName(c.Codec), codecMore(c, chosen))
+	f.codec.set(CodecName(c.Codec), codecMore(c))
 	f.adapted.set(sentence(c.Adaptation), "")
 	f.other.SetText(shortName(c.PeerName))
 	f.levels(c)
@@ -208,12 +208,12 @@ func (f *callFacts) levels(c app.Call) {
 }
 
 // codecMore is what there is to say of the codec: its bitrate and who chose it.
-func codecMore(c app.Call, chosen bool) string {
+func codecMore(c app.Call) string {
 	var more []string
 	if b := c.Quality.BitrateKbps; b > 0 {
 		more = append(more, fmt.Sprintf("%.0f kbit/s", b))
 	}
-	if chosen {
+	if c.Chosen {
 		more = append(more, lang.L("chosen by you"))
 	} else {
 		more = append(more, lang.L("chosen automatically"))

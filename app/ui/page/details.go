@@ -139,10 +139,10 @@ func (t *tileLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(t.least, float32(rows)*(t.height(o)+2*theme.Step)-2*theme.Step)
 }
 
-// show fills the details; chosen tells whether the user chose the codec.
-func (d *callDetails) show(c app.Call, chosen bool, now time.Time) {
+// show fills the details.
+func (d *callDetails) show(c app.Call, now time.Time) {
 	q := c.Quality
-	d.facts.show(c, chosen)
+	d.facts.show(c)
 	for _, f := range d.figures {
 		if v, known := f.read(q); known {
 			f.value.SetText(f.words(v))

@@ -39,7 +39,6 @@ type Strip struct {
 	bars    *widget.Bars
 	quality *widget.Tap
 	codec   *widget.Button
-	picked  string // the codec the user has chosen; "": none
 	lock    *widget.Icon
 	secure  *widget.Text
 	locked  *widget.Click // lies over both and opens the details; the keyboard has the bars for that
@@ -162,7 +161,7 @@ func (s *Strip) heldByUs() bool { return s.call.HeldBy == "us" || s.call.HeldBy 
 
 func (s *Strip) toggle(o fyne.CanvasObject) {
 	show(o, !o.Visible())
-	s.details.show(s.call, s.chosen(), s.now)
+	s.details.show(s.call, s.now)
 	s.details.unfolded()
 	s.Keypad.SetOn(s.digits.Visible())
 	s.act.Resize()
@@ -230,7 +229,7 @@ func (s *Strip) show(snap app.Snapshot, c app.Call, now time.Time) {
 	if s.notes.show(snap, c) || changed {
 		s.act.Resize()
 	}
-	s.details.show(c, s.chosen(), now)
+	s.details.show(c, now)
 	s.tick(now)
 	s.head.Refresh()
 }
@@ -371,19 +370,15 @@ func callState(c app.Call, now time.Time) string {
 	return duration(now.Sub(c.AnsweredAt))
 }
 
-// chosen tells whether the codec in use is the one the user has chosen.
-func (s *Strip) chosen() bool { return s.picked != "" && strings.EqualFold(s.picked, s.call.Codec) }
-
 // CodecItems are the codecs both sides can do, and leaving the choice to the program.
 func (s *Strip) CodecItems() []*fyne.MenuItem {
 	if len(s.call.Codecs) == 0 {
 		return nil
 	}
 	auto := fyne.NewMenuItem(lang.L("Automatic"), func() {
-		s.picked = ""
 		s.act.Codec(s.id, "auto")
 	})
-	auto.Checked = !s.chosen()
+	auto.Checked = !s.call.Chosen
 	items := []*fyne.MenuItem{auto, fyne.NewMenuItemSeparator()}
 	seen := map[string]bool{} // Speex comes in two bandwidths
 	for _, name := range s.call.Codecs {
@@ -392,10 +387,9 @@ func (s *Strip) CodecItems() []*fyne.MenuItem {
 		}
 		seen[name] = true
 		item := fyne.NewMenuItem(CodecName(name), func() {
-			s.picked = name
 			s.act.Codec(s.id, name)
 		})
-		item.Checked = s.chosen() && strings.EqualFold(name, s.call.Codec)
+		item.Checked = s.call.Chosen && strings.EqualFold(name, s.call.Codec)
 		items = append(items, item)
 	}
 	return items

@@ -156,7 +156,7 @@ func (s *Strips) Tick(now time.Time) {
 		strip.tick(now)
 		strip.details.tick(strip.call)
 		if strip.details.root.Visible() {
-			strip.details.show(strip.call, strip.chosen(), now)
+			strip.details.show(strip.call, now)
 		}
 	}
 	if len(s.Conference.calls) > 0 {

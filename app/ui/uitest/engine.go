@@ -317,7 +317,11 @@ func (e *Engine) Mute(_ context.Context, id string, on bool) error {
 
 // Codec changes the codec of a call.
 func (e *Engine) Codec(_ context.Context, id, name string) error {
-	return e.onCall(id, "Codec "+name, func(c *app.Call) { c.Codec = name })
+	return e.onCall(id, "Codec "+name, func(c *app.Call) {
+		if c.Chosen = name != "auto"; c.Chosen {
+			c.Codec = name
+		}
+	})
 }
 
 // DTMF notes digits.
