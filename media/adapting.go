@@ -22,6 +22,9 @@ const (
 	tellLoss  = 0.02
 	tellQueue = 50 * time.Millisecond
 
+	// drainMS is the packet time right after a change, in ms: with fewer headers the queue drains before the re-INVITE.
+	drainMS = 60
+
 	baseWindow  = 30 * time.Second // half of the minute whose least delay counts as no queue
 	absurdQueue = 3 * time.Second  // no queue, but a peer whose timestamps stood still
 )
@@ -106,7 +109,14 @@ func (s *Session) carryOut(action adapt.Action) {
 		s.tx.tune(func(t *tuning) { t.packetMS = a.MS })
 	case adapt.Wish:
 		if a.Bitrate > 0 {
-			s.tx.tune(func(t *tuning) { t.bitrate = a.Bitrate })
+			s.mu.Lock()
+			long := s.agreement.MaxPTime == 0 || s.agreement.MaxPTime >= drainMS
+			s.mu.Unlock()
+			s.tx.tune(func(t *tuning) {
+				if t.bitrate = a.Bitrate; long {
+					t.packetMS = drainMS // until the next look
+				}
+			})
 		}
 		if s.cfg.OnWish == nil {
 			s.WishDone(false)
