@@ -156,6 +156,10 @@ func TestSoundDevices(t *testing.T) {
 	must(t, c.alice.Do(t.Context(), "set", "audio.output", "default"))
 	c.sounds(t, "the user chooses the default", "spare", time.Now())
 	ear := c.listen(t, "ear")
+	time.Sleep(time.Second)
+	if at, loud := ear.FirstSound(time.Now().Add(-300 * time.Millisecond)); loud {
+		t.Errorf("the loudspeaker that nobody chose sounds at %v", at)
+	}
 	changed := time.Now()
 	c.choose(t, "ear")
 	c.hears(t, "the system has another default", ear, changed)
