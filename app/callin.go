@@ -10,6 +10,8 @@ import (
 const (
 	codeUnavailable = 480 // Temporarily Unavailable: a blocked caller cannot tell it from a phone that is off
 	codeBusy        = 486 // Busy Here
+	// Not Acceptable Here: no way of encryption or no codec is common (RFC 3261 13.3.1.3).
+	codeNotAcceptable = 488
 )
 
 // incomingCall is told by the user agent of a call to us.
@@ -62,11 +64,20 @@ func (e *Engine) missed(s *sip.Call, why string) {
 
 // ringFor puts a call through to the user, or answers it when he wants that.
 func (e *Engine) ringFor(ctx context.Context, s *sip.Call) {
+	anyCodec, err := e.fits(s)
+	if err != nil {
+		e.turnAway(ctx, s, codeNotAcceptable)
+		e.mu.Lock()
+		who := e.nameOfLocked(s.Remote())
+		e.mu.Unlock()
+		e.missed(s, explain(aboutCall, who, err).Sentence)
+		return
+	}
 	e.mu.Lock()
 	auto := e.settings.value(SettingAutoAnswer)
 	alone := e.liveCallsLocked() == 0
 	c := e.newCallLocked(s.Remote(), s.Account().ID(), true)
-	c.sip, c.rec.Waiting = s, e.talkingLocked()
+	c.sip, c.anyCodec, c.rec.Waiting = s, anyCodec, e.talkingLocked()
 	e.emitCallLocked(c)
 	e.mu.Unlock()
 	s.SetObserver(func(s *sip.Call) { e.callChanged(c, s) })

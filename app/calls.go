@@ -37,6 +37,8 @@ type call struct {
 	missed  bool               // it came in and nobody took it
 	heardAt time.Time          // when a packet of sound was last seen to have come
 	codecs  codecChange
+	// anyCodec: the caller has none of the codecs that the settings name.
+	anyCodec bool
 	// way is how its signalling goes, once that is known; it needs no lock, as its media asks with its own held.
 	way atomic.Pointer[sip.Call]
 	// successor has taken its place (RFC 3891).

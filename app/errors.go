@@ -56,6 +56,8 @@ func explain(about subject, who string, err error) *UserError {
 		return &UserError{Sentence: trustSentence(who, distrust), Detail: distrust.Error(), Err: err}
 	}
 	switch {
+	case errors.Is(err, media.ErrNoCommonCodec):
+		return problem(err, "%s", statusSentence(about, who, codeNotAcceptable))
 	case errors.Is(err, media.ErrInsecure):
 		return problem(err, insecurePeer, who)
 	case errors.Is(err, media.ErrSecureOnly):

@@ -40,8 +40,9 @@ const (
 	SettingTheme      = "theme"                 // system, light, dark
 )
 
-// defaultCodecs has Speex and GSM last, for peers with nothing better; L16, which takes 256 kbit/s, only who names it.
-const defaultCodecs = "opus,G722,PCMU,PCMA,speex,GSM"
+// defaultCodecs are offered unless the user names others. A caller with nothing but another one is answered by that; more
+// of them in each INVITE would carry it beyond the size that goes by UDP (RFC 3261 18.1.1).
+const defaultCodecs = "opus,G722,PCMU,PCMA"
 
 // Values of SettingStrangers and SettingTransfers.
 const (

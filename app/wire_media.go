@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -46,14 +47,18 @@ func (d systemDevices) List(ctx context.Context) ([]audio.DeviceInfo, error) {
 // newSession makes the media of a call from the settings. toward is where its signalling goes; the zero
 // value stands for the Internet at large.
 func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) {
+	return media.New(e.mediaConfig(c, toward))
+}
+
+func (e *Engine) mediaConfig(c *call, toward netip.Addr) media.Config {
 	policy, keys, byTLS := e.securityOf(c)
 	certificate, err := e.certificate()
 	if err != nil { // keys by SDES remain
 		e.log.Warn("no certificate for media", "err", err)
 	}
-	return media.New(media.Config{
+	return media.Config{
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
-		Codecs: codecOrder(e.codecsOf(c)), ICE: e.iceOf(c, toward),
+		Codecs: e.codecsFor(c), ICE: e.iceOf(c, toward),
 		Security: policy, Keys: keys, Certificate: certificate, SecureSignalling: func() bool { return c.secured(byTLS) },
 		Recorder: recorder{e, c.sound}, Player: player{e, c.sound},
 		Adapt: e.setting(SettingAdaptation) == "on", OnWish: func(w adapt.Wish) { e.wished(c, w) },
@@ -63,7 +68,24 @@ func (e *Engine) newSession(c *call, toward netip.Addr) (*media.Session, error) 
 			e.mu.Unlock()
 			e.mover.callChanged(c)
 		},
-	})
+	}
+}
+
+// fits reports whether a call to us can be answered, and by codecs only that the settings do not name: better those than
+// no call. An error says that it cannot, whatever the user does.
+func (e *Engine) fits(s *sip.Call) (anyCodec bool, err error) {
+	offer := s.Offered()
+	if len(offer) == 0 {
+		return false, nil // it wants our offer
+	}
+	c := &call{account: s.Account().ID()}
+	c.way.Store(s)
+	cfg := e.mediaConfig(c, netip.Addr{})
+	if err = media.Judge(cfg, offer); errors.Is(err, media.ErrNoCommonCodec) {
+		cfg.Codecs, anyCodec = codec.Available(), true
+		err = media.Judge(cfg, offer)
+	}
+	return anyCodec, err
 }
 
 // securityOf is the policy of a call's account, and whether requests outside a call go to its server by TLS.
@@ -120,6 +142,14 @@ func (e *Engine) mediaAddress(remote, toward netip.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	return local
+}
+
+// codecsFor are the codecs of a call, best first.
+func (e *Engine) codecsFor(c *call) []codec.Codec {
+	if c.anyCodec {
+		return codec.Available()
+	}
+	return codecOrder(e.codecsOf(c))
 }
 
 // codecsOf is the order of codecs for a call: that of its account, else that of the settings.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/peregrine-softphone/peregrine/media/codec"
 	"github.com/peregrine-softphone/peregrine/media/sdp"
 	"github.com/peregrine-softphone/peregrine/media/secure"
 )
@@ -299,12 +300,38 @@ func (s *Session) secureLine(d *sdp.Description) (security, error) {
 	return s.protect.answered(d, m)
 }
 
+// Judge reports whether a session of cfg could answer an offer, so that a call that cannot be does not ring. It fails
+// with ErrNoCommonCodec, ErrInsecure, ErrSecureOnly, or with what is wrong with the text.
+func Judge(cfg Config, offer []byte) error {
+	d, err := sdp.Parse(offer)
+	if err != nil {
+		return fmt.Errorf("media offer: %w", err)
+	}
+	codecs := cfg.Codecs
+	if len(codecs) == 0 {
+		codecs = codec.Available()
+	}
+	p := &protection{
+		policy: cfg.Security, exchange: cfg.Keys, signalling: cfg.SecureSignalling, certificate: cfg.Certificate,
+	}
+	_, err = p.line(sdp.NewNegotiation("-", 0), &sdp.Local{Formats: formats(codecs)}, d)
+	return err
+}
+
 // choose finds the line of an offer to take and answers its encryption. s.mu is held.
 func (s *Session) choose(local *sdp.Local, d *sdp.Description) (security, error) {
-	local.Fits = s.protect.fits
-	m := s.negotiation.Choose(*local, d)
-	if m != nil {
-		return s.protect.respond(local, d, m)
+	m, err := s.protect.line(s.negotiation, local, d)
+	if err != nil {
+		return security{}, err
+	}
+	return s.protect.respond(local, d, m)
+}
+
+// line finds the line of an offer to take, or says why there is none.
+func (p *protection) line(n *sdp.Negotiation, local *sdp.Local, d *sdp.Description) (*sdp.Media, error) {
+	local.Fits = p.fits
+	if m := n.Choose(*local, d); m != nil {
+		return m, nil
 	}
 	lenient := *local
 	lenient.Fits = func(_ *sdp.Description, m *sdp.Media) int {
@@ -314,12 +341,12 @@ func (s *Session) choose(local *sdp.Local, d *sdp.Description) (security, error)
 		return 1
 	}
 	switch {
-	case s.negotiation.Choose(lenient, d) == nil:
-		return security{}, ErrNoCommonCodec
-	case s.protect.policy == secure.Required:
-		return security{}, fmt.Errorf("media offer: %w", ErrInsecure)
+	case n.Choose(lenient, d) == nil:
+		return nil, ErrNoCommonCodec
+	case p.policy == secure.Required:
+		return nil, fmt.Errorf("media offer: %w", ErrInsecure)
 	}
-	return security{}, fmt.Errorf("media offer: %w", ErrSecureOnly)
+	return nil, fmt.Errorf("media offer: %w", ErrSecureOnly)
 }
 
 // guard puts an agreement into force. s.mu is held.

@@ -415,3 +415,11 @@ func (c *Call) networkChanged() {
 	default:
 	}
 }
+
+// Offered gives the description in the INVITE of an incoming call; nil: it has none. It must not be changed.
+func (c *Call) Offered() []byte {
+	if c.in == nil {
+		return nil
+	}
+	return c.in.req.Body()
+}
