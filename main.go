@@ -50,7 +50,9 @@ func run(profile string, verbose bool) error {
 		}
 		profile = dir
 	}
-	e, err := app.New(ctx, app.Config{Profile: profile, Logger: log, Version: version, Demo: demo.Start})
+	e, err := app.New(ctx, app.Config{
+		Profile: profile, Logger: log, Version: version, Locale: app.Locale(os.Getenv), Demo: demo.Start,
+	})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	Profile string       // folder, made when missing
 	Logger  *slog.Logger // nil: silent
 	Version string       // shown to users and peers; empty: "dev"
-	Locale  string       // "de_AT.UTF-8": whose telephone tones are played; empty: that of the environment
+	Locale  string       // "de_AT.UTF-8", as by Locale: whose tones are played; empty: those of E.180
 
 	Network  sip.Network      // nil: this computer's
 	Resolver sip.Resolver     // nil: the system's DNS

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -272,9 +271,10 @@ func endTone(cause sip.EndCause, answered, incoming bool) tone {
 	return toneCongestion
 }
 
-// systemLocale is the locale of this system for telephones, as POSIX finds it.
-func systemLocale() string {
-	return cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_TELEPHONE"), os.Getenv("LANG"))
+// Locale is an environment's locale for telephones, for Config: that of LC_ALL, else of the category's own variable, else
+// of LANG (POSIX.1-2024 XBD 8.2). getenv is os.Getenv.
+func Locale(getenv func(string) string) string {
+	return cmp.Or(getenv("LC_ALL"), getenv("LC_TELEPHONE"), getenv("LANG"))
 }
 
 // earlySoundLocked tells whether the other side sends sound before it answers, such as an

@@ -84,3 +84,21 @@ func TestToneOfEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestLocale(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  map[string]string
+		want string
+	}{
+		{"nothing", nil, ""},
+		{"the language alone", map[string]string{"LANG": "de_AT.UTF-8"}, "de_AT.UTF-8"},
+		{"telephones of their own", map[string]string{"LANG": "en_US.UTF-8", "LC_TELEPHONE": "de_AT.UTF-8"}, "de_AT.UTF-8"},
+		{"one for all", map[string]string{"LC_ALL": "fr_FR", "LC_TELEPHONE": "de_AT", "LANG": "en_US"}, "fr_FR"},
+		{"empty is not set", map[string]string{"LC_ALL": "", "LANG": "en_US"}, "en_US"},
+	} {
+		if got := Locale(func(name string) string { return tt.env[name] }); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -22,9 +22,6 @@ func (e *Engine) wire(ctx context.Context) error {
 	if e.cfg.Watcher == nil {
 		e.cfg.Watcher = mobility.NewWatcher(e.log)
 	}
-	if e.cfg.Locale == "" {
-		e.cfg.Locale = systemLocale()
-	}
 	if e.cfg.Devices == nil {
 		e.cfg.Devices = systemDevices{log: e.log, host: new(audio.Host), missing: e.deviceMissing}
 	}

@@ -17,7 +17,9 @@ func headless(ctx context.Context, opt options, words []string) error {
 		return &control.UsageError{Sentence: "run takes no arguments; use --profile before it."}
 	}
 	log := logger(opt)
-	e, err := app.New(ctx, app.Config{Profile: opt.profile, Logger: log, Demo: demo.Start})
+	e, err := app.New(ctx, app.Config{
+		Profile: opt.profile, Logger: log, Locale: app.Locale(os.Getenv), Demo: demo.Start,
+	})
 	if err != nil {
 		return err
 	}
