@@ -89,7 +89,7 @@ func checkSpec(spec *AccountSpec, aor uri.URI) error {
 		}
 		spec.Identity = u.AOR().String()
 	}
-	if err := spec.MediaPolicy.check(); err != nil {
+	if err := checkMedia(spec.MediaPolicy); err != nil {
 		return err
 	}
 	return checkVerify(spec)

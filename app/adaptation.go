@@ -108,8 +108,8 @@ func (e *Engine) bestCodec(c *call, m *media.Session) string {
 // errKeptCodec says that the other side answered a re-INVITE with another codec than the one that was wished for.
 var errKeptCodec = errors.New("the answer prefers another codec")
 
-// changeCodec asks the other side for a codec, which stays the first in what we offer. limit is what it is asked to send
-// at the most; 0: no limit. After an error everything is as it was. The caller has the turn.
+// changeCodec asks the other side for a codec, which stays the first in what we offer. limit is what it is asked to
+// send at the most; 0: no limit. After an error everything is as it was. The caller has the turn.
 func (e *Engine) changeCodec(ctx context.Context, c *call, m *media.Session, name string, limit int) error {
 	st, before := m.Stats(), m.CodecOrder()
 	i := slices.IndexFunc(st.Codecs, named(name))

@@ -16,23 +16,28 @@ func TestAdaptationIsTold(t *testing.T) {
 		{"nothing", adapt.Situation{}, ""},
 		{"being asked", adapt.Situation{State: adapt.Asking, Codec: "opus"}, ""},
 		{
-			"slow", adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "opus", Home: "PCMU", Limit: 18000},
+			"slow",
+			adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "opus", Home: "PCMU", Limit: 18000},
 			"Switched to Opus: the network is slow.",
 		},
 		{
-			"lossy", adapt.Situation{State: adapt.Probing, Reason: adapt.Lossy, Codec: "opus", Home: "PCMA"},
+			"lossy",
+			adapt.Situation{State: adapt.Probing, Reason: adapt.Lossy, Codec: "opus", Home: "PCMA"},
 			"Switched to Opus: the network loses sound.",
 		},
 		{
-			"another codec", adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "GSM", Home: "L16"},
+			"another codec",
+			adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "GSM", Home: "L16"},
 			"Switched to GSM: the network is slow.",
 		},
 		{
-			"a limit", adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "opus", Home: "opus", Limit: 9000},
+			"a limit",
+			adapt.Situation{State: adapt.Away, Reason: adapt.Slow, Codec: "opus", Home: "opus", Limit: 9000},
 			"Asked the other side to send less: the network is slow.",
 		},
 		{
-			"way back", adapt.Situation{State: adapt.Returning, Reason: adapt.Slow, Codec: "opus", Home: "PCMU"},
+			"way back",
+			adapt.Situation{State: adapt.Returning, Reason: adapt.Slow, Codec: "opus", Home: "PCMU"},
 			"The network is better: going back to PCMU.",
 		},
 		{"fewer bits", adapt.Situation{Reason: adapt.Slow, Bitrate: 12000}, "Sending less: the network is slow."},

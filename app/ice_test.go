@@ -24,7 +24,7 @@ func TestServersOfAPolicy(t *testing.T) {
 		{"no TURN server", MediaPolicy{TURN: "http://turn.example.org", TURNUser: "u"}, "turns:turn.example.org"},
 		{"no user", MediaPolicy{TURN: "turn.example.org"}, "a user and a password"},
 	} {
-		err := c.policy.check()
+		err := checkMedia(c.policy)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)

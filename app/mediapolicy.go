@@ -32,8 +32,8 @@ const (
 	KeysDTLS KeyExchange = "dtls" // between the two ends (RFC 5764)
 )
 
-// check says in a sentence what is wrong with a policy.
-func (p MediaPolicy) check() error {
+// checkMedia says in a sentence what is wrong with a policy.
+func checkMedia(p MediaPolicy) error {
 	if !slices.Contains([]MediaSecurity{"", SecurityOff, SecurityPreferred, SecurityRequired}, p.Security) {
 		return userErrorf("Encryption of calls can be off, preferred or required, not %q.", string(p.Security))
 	}

@@ -54,7 +54,7 @@ func (e *Engine) Record(ctx context.Context, id, path string) (string, error) {
 	}
 	if path == "" {
 		path = filepath.Join(e.cfg.Profile, dirRecordings)
-		if err := os.MkdirAll(path, 0o700); err != nil {
+		if err = os.MkdirAll(path, 0o700); err != nil {
 			return "", recordingFailed(who, err)
 		}
 	}
@@ -220,7 +220,8 @@ func recordingFailed(who string, err error) *UserError {
 	case errors.Is(err, os.ErrExist):
 		why = "The call with %s is not being recorded: there is a file of that name already. Choose another name."
 	case errors.Is(err, record.ErrFull):
-		why = "The call with %s is not being recorded any more: the file has the largest size it can have. Begin another."
+		why = "The call with %s is not being recorded any more: the file has the largest size it can have. " +
+			"Begin another."
 	case errors.Is(err, record.ErrNoOpus):
 		why = "The call with %s is not being recorded: this Peregrine has no Opus. Choose wav in the settings."
 	}

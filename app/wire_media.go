@@ -59,9 +59,10 @@ func (e *Engine) mediaConfig(c *call, toward netip.Addr) media.Config {
 	return media.Config{
 		Logger: e.log, LocalAddr: func(remote netip.Addr) netip.Addr { return e.mediaAddress(remote, toward) },
 		Codecs: e.codecsFor(c), ICE: e.iceOf(c, toward),
-		Security: policy, Keys: keys, Certificate: certificate, SecureSignalling: func() bool { return c.secured(byTLS) },
-		Recorder: recorder{e, c.sound}, Player: player{e, c.sound},
-		Adapt: e.setting(SettingAdaptation) == "on", OnWish: func(w adapt.Wish) { e.wished(c, w) },
+		Security: policy, Keys: keys, Certificate: certificate,
+		SecureSignalling: func() bool { return c.secured(byTLS) }, Recorder: recorder{e, c.sound},
+		Player: player{e, c.sound}, Adapt: e.setting(SettingAdaptation) == "on",
+		OnWish: func(w adapt.Wish) { e.wished(c, w) },
 		OnChange: func() {
 			e.mu.Lock()
 			e.refreshMediaLocked(c)
@@ -116,8 +117,8 @@ func (e *Engine) securityOf(c *call) (policy secure.Policy, keys secure.Exchange
 	return policy, keys, byTLS
 }
 
-// secured reports whether keys may stand in the call's descriptions. byTLS counts until a way is known: should the first
-// request go another one, package sip takes the keys out. It takes no lock of the engine.
+// secured reports whether keys may stand in the call's descriptions. byTLS counts until a way is known: should the
+// first request go another one, package sip takes the keys out. It takes no lock of the engine.
 func (c *call) secured(byTLS bool) bool {
 	s := c.way.Load()
 	if s == nil || s.State() == sip.Calling && !s.Secure() {

@@ -30,8 +30,8 @@ func accountVerbs() []Verb {
 					Transport: a["transport"], DisplayName: a["display"], AuthUser: a["auth-user"],
 					Identity: a["identity"], Codecs: a["codecs"], Verify: app.Verify(a["verify"]), CAFile: a["ca-file"],
 					MediaPolicy: app.MediaPolicy{
-						Security: app.MediaSecurity(a["encryption"]), Keys: app.KeyExchange(a["keys"]), ICE: a["ice"] != "",
-						STUN: a["stun"], TURN: a["turn"], TURNUser: a["turn-user"],
+						Security: app.MediaSecurity(a["encryption"]), Keys: app.KeyExchange(a["keys"]),
+						ICE: a["ice"] != "", STUN: a["stun"], TURN: a["turn"], TURNUser: a["turn-user"],
 					},
 					TURNPassword: a["turn-password"],
 				}
