@@ -98,8 +98,8 @@ func (w *window) ReadFolder(path string, done func([]page.FolderEntry, error)) {
 	w.bind.verb(func(context.Context) error {
 		list, err := os.ReadDir(path)
 		for _, e := range list[:min(len(list), mostEntries)] {
-			info, err := os.Stat(filepath.Join(path, e.Name())) // a link to a folder is one
-			entries = append(entries, page.FolderEntry{Name: e.Name(), Folder: err == nil && info.IsDir()})
+			info, serr := os.Stat(filepath.Join(path, e.Name())) // a link to a folder is one
+			entries = append(entries, page.FolderEntry{Name: e.Name(), Folder: serr == nil && info.IsDir()})
 		}
 		return err
 	}, func(err error) { done(entries, err) })

@@ -152,9 +152,9 @@ func (m *accountMedia) check(plain bool) bool {
 
 // isServer tells whether a text is a host name or an address, with or without a port.
 func isServer(s string) bool {
-	host, port := s, ""
-	if h, p, err := net.SplitHostPort(s); err == nil {
-		host, port = h, p
+	host := s
+	if h, port, err := net.SplitHostPort(s); err == nil {
+		host = h
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return false
 		}

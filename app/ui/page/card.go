@@ -45,9 +45,6 @@ func (r *remark) show(text string) {
 	show(r.root, text != "")
 }
 
-// says is the sentence shown.
-func (r *remark) says() string { return r.text.Segments[0].(*fynewidget.TextSegment).Text }
-
 // tight takes away the padding a paragraph has around itself.
 func tight(o fyne.CanvasObject) fyne.CanvasObject {
 	const pad = -2 * theme.Step

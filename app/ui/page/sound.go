@@ -135,7 +135,8 @@ func (s *Sound) build() fyne.CanvasObject {
 		field(lang.L("Folder"), near(s.folder, container.NewHBox(s.Folder, s.ShowFolder, s.DefaultFolder))))
 	box := container.New(layout.NewCustomPaddedVBoxLayout(5*theme.Step), widget.Gap(1),
 		group(lang.L("Devices"), devices), group(lang.L("Your voice"), voice),
-		group(lang.L("Ringtone and tones"), ringing), group(lang.L("Network and codecs"), net), group(lang.L("Recordings"), record), widget.Gap(4))
+		group(lang.L("Ringtone and tones"), ringing), group(lang.L("Network and codecs"), net),
+		group(lang.L("Recordings"), record), widget.Gap(4))
 	s.Scroll = container.NewVScroll(container.New(&column{most: 560, top: true}, box))
 	return flat(s.Scroll)
 }

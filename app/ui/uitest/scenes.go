@@ -3,6 +3,7 @@ package uitest
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/peregrine-softphone/peregrine/app"
@@ -47,13 +48,11 @@ func Unplugged(now time.Time) Fixture {
 	f.Name = "unplugged"
 	f.Snapshot.Profile = "/home/alice/.config/peregrine"
 	f.Snapshot.Audio.Input = "device:USB Microphone"
-	for k, v := range map[string]string{
+	maps.Copy(f.Snapshot.Settings, map[string]string{
 		"audio.input": "device:USB Microphone", "audio.output": "device:Headset", "audio.ringer": "same", "audio.echo": "on",
 		"audio.noise": "on", "audio.gain": "off", "tones": "auto", "adaptation": "on", "recording.format": "wav",
 		"codecs": "opus,G722,PCMU,PCMA", "ringtone": "/home/alice/Music/bells.wav",
-	} {
-		f.Snapshot.Settings[k] = v
-	}
+	})
 	return f
 }
 
