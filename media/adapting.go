@@ -87,7 +87,8 @@ func (s *Session) adaptOnce(now time.Duration) {
 		s.carryOut(action)
 	}
 	if len(actions) > 0 {
-		s.log.Debug("call fitted to the network", "state", before.State.String(), "actions", fmt.Sprintf("%+v", actions))
+		s.log.Debug("call fitted to the network", "state", before.State.String(),
+			"actions", fmt.Sprintf("%+v", actions))
 		s.changed()
 	}
 }
@@ -178,7 +179,6 @@ type arrivals struct {
 	least, before time.Duration // of this window and of the one before
 	have, had     bool
 	began         time.Duration
-	last          time.Duration
 }
 
 // loss is the share lost over the last second.

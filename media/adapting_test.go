@@ -62,7 +62,7 @@ func TestPacketTimeChanges(t *testing.T) {
 	var stamps, lengths []uint32
 	tx := newSender(7, func(p []byte) {
 		stamps = append(stamps, binary.BigEndian.Uint32(p[4:]))
-		lengths = append(lengths, uint32(len(p)-rtpHeader)) //nolint:gosec // a packet
+		lengths = append(lengths, uint32(len(p)-rtpHeader))
 	})
 	out, err := newOutgoing(c, 0, 20)
 	if err != nil {

@@ -28,8 +28,8 @@ type senderTime struct {
 	at  time.Duration
 }
 
-// saidAt reports whether a sender report is one of ours. Anything else in its place is damage or forgery, and would make
-// up a round trip.
+// saidAt reports whether a sender report is one of ours. Anything else in its place is damage or forgery, and would
+// make up a round trip.
 func (r *reports) saidAt(lsr uint32) bool {
 	for _, s := range r.said {
 		if lsr != 0 && s.lsr == lsr {

@@ -21,8 +21,8 @@ var errNowhere = errors.New("no remote address")
 // data is only valid during the call.
 type stunHandler func(data []byte, from netip.AddrPort, rtcp bool)
 
-// pathfinder looks for better paths than the addresses of the SDP. Its methods are called with s.mu held, except prepare
-// and wait: they must not call the session, except usePath and takeSTUN.
+// pathfinder looks for better paths than the addresses of the SDP. Its methods are called with s.mu held, except
+// prepare and wait: they must not call the session, except usePath and takeSTUN.
 type pathfinder interface {
 	// prepare gets ready for describe. It may wait, for servers.
 	prepare(offer *sdp.Description)

@@ -58,9 +58,9 @@ func otherKeys(m MediaSession) bool {
 	return ok && k.NextKeys()
 }
 
-// hideKeys takes the keys of SRTP out of a description that is about to travel in the clear (RFC 4568 8.2): a failover, a
-// redirection or a route may lead a request of an account with TLS where nobody secured the way. The peer sees an offer
-// without them.
+// hideKeys takes the keys of SRTP out of a description that is about to travel in the clear (RFC 4568 8.2): a failover,
+// a redirection or a route may lead a request of an account with TLS where nobody secured the way. The peer sees an
+// offer without them.
 func hideKeys(req *sipmsg.Request, h hop) {
 	body := req.Body()
 	if h.target.Transport == "tls" || h.target.Transport == "wss" || !bytes.Contains(body, []byte("a=crypto:")) {

@@ -149,7 +149,8 @@ func (n *network) both(change func(*pipe)) {
 func (n *network) run(d time.Duration) {
 	for until := n.now + d; n.now < until; n.now += 10 * time.Millisecond {
 		for i, e := range n.ends {
-			if n.now >= e.due && !(n.mute && i == 1 && e.codec != "PCMU") {
+			silent := n.mute && i == 1 && e.codec != "PCMU"
+			if n.now >= e.due && !silent {
 				e.due = n.now + time.Duration(e.packetMS)*time.Millisecond
 				n.pipes[i].send(n.now, e.load()*e.packetMS/1000)
 			}

@@ -9,7 +9,8 @@ package adapt
 //	 |                                        |                           v
 //	 +--------------- granted ----------------+------- refused ------ Returning
 //
-// Silenced, by a peer that sends nothing any more, leads from Away and Probing to Returning at once. Replaced, which is the user's or the peer's own choice of a codec, leads Home from everywhere.
+// Silenced, by a peer that sends nothing any more, leads from Away and Probing to Returning at once. Replaced, which is
+// the user's or the peer's own choice of a codec, leads Home from everywhere.
 type State uint8
 
 // The states.

@@ -64,7 +64,8 @@ type opusParams struct {
 }
 
 func parseOpusFmtp(fmtp string) opusParams {
-	p := opusParams{bitrate: opusBitrate, playbackRate: opusRate, most: opusMost} // RFC 7587 6.1: useinbandfec is 0 unless said
+	// RFC 7587 6.1: useinbandfec is 0 unless said.
+	p := opusParams{bitrate: opusBitrate, playbackRate: opusRate, most: opusMost}
 	for param := range strings.SplitSeq(fmtp, ";") {
 		name, value, _ := strings.Cut(param, "=")
 		n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31)

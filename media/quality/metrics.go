@@ -26,7 +26,7 @@ type Received struct {
 func (r Received) Block() *rtcp.VoIPMetricsReportBlock {
 	share := func(x float64) uint8 { return uint8(math.Max(0, math.Min(x*256, 255))) }
 	ms := func(d time.Duration) uint16 {
-		return uint16(max(0, min(d.Milliseconds(), math.MaxUint16))) //nolint:gosec // bounded here.
+		return uint16(max(0, min(d.Milliseconds(), math.MaxUint16)))
 	}
 	score := func(mos float64) uint8 { return uint8(math.Round(max(1, min(mos, 5)) * 10)) }
 	lost := math.Max(r.Path.Loss-r.Discarded, 0)

@@ -135,8 +135,8 @@ func (r *reference) next(out, then []int16, back int) (moved bool) {
 	return moved
 }
 
-// miss deals with a frame that is not there; have samples of the canceller's are there. moved says that the delay is another
-// from now on, as the device lost sound.
+// miss deals with a frame that is not there; have samples of the canceller's are there. moved says that the delay is
+// another from now on, as the device lost sound.
 func (r *reference) miss(have int) (moved bool) {
 	r.late++
 	if r.age-r.missed > missFrames {
