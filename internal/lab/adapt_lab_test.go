@@ -153,11 +153,11 @@ func (a adapting) changes(t *testing.T, what string, stream []wire.RTP, drop, he
 			continue
 		}
 		n++
-		switch {
-		case n == 1:
+		switch n {
+		case 1:
 			away = p.At
 			t.Logf("%s: Opus %v after the drop", what, p.At.Sub(drop).Round(10*time.Millisecond))
-		case n == 2:
+		case 2:
 			t.Logf("%s: PCMU again %v after the network healed, %v after leaving it", what,
 				p.At.Sub(healed).Round(100*time.Millisecond), p.At.Sub(away).Round(100*time.Millisecond))
 			if p.At.Before(healed) || p.At.Sub(away) < time.Minute {

@@ -74,7 +74,8 @@ func (h *Host) StartLinphone(ctx context.Context, cfg LinphoneConfig) (*Linphone
 		return nil, err
 	}
 	defer func() { _ = read.Close() }()
-	// linphonec 5.1 may spin when a call of its own has moved; at the lab's priority, or in real time, it would starve all others.
+	// linphonec 5.1 may spin when a call of its own has moved; at the lab's priority, or in real time, it would starve
+	// all others.
 	argv := []string{
 		"chrt", "--other", "0", "nice", "-n", strconv.Itoa(-niceness),
 		"stdbuf", "-oL", "linphonec", "-c", config, "-d", "6", "-l", p.tracer,

@@ -223,7 +223,10 @@ func (h *Host) StartPhone(ctx context.Context, cfg PhoneConfig) (*Phone, error) 
 	if cfg.Name == "" {
 		cfg.Name = "phone" + cfg.User
 	}
-	p := &Phone{Host: h, Dir: h.dir(cfg.Name), binary: cfg.Binary, env: cfg.Env, AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name}
+	p := &Phone{
+		Host: h, Dir: h.dir(cfg.Name), binary: cfg.Binary, env: cfg.Env,
+		AOR: "sip:" + cfg.User + "@" + cfg.Domain.Name,
+	}
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start phone: %w", err)
 	}

@@ -36,8 +36,8 @@ func (s *SoundServer) Unplug(ctx context.Context, sink string) error {
 	return fmt.Errorf("unplug %s: there is no such sink", sink)
 }
 
-// Plug gives the server a sink more. Without rewinds it works in steps of 50 ms from its first moment on, as a sound card
-// does; another null sink takes the first two seconds at once.
+// Plug gives the server a sink more. Without rewinds it works in steps of 50 ms from its first moment on, as a sound
+// card does; another null sink takes the first two seconds at once.
 func (s *SoundServer) Plug(ctx context.Context, sink string) error {
 	_, err := s.Pactl(ctx, "load-module", "module-null-sink", "sink_name="+sink, "channels=1",
 		fmt.Sprintf("rate=%d", soundRate), "norewinds=1")

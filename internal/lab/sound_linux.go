@@ -49,8 +49,8 @@ func (l *Lab) StartSound(ctx context.Context, sinks ...string) (*SoundServer, er
 		if !s.proc.running() {
 			return false, errEnded
 		}
-		_, err := os.Stat(s.socket())
-		return err == nil, nil
+		_, serr := os.Stat(s.socket())
+		return serr == nil, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start PulseAudio: %w; its output ends with:\n%s", err, tail(s.proc.output(0), 1500))
@@ -121,7 +121,7 @@ func (s *SoundServer) Listen(ctx context.Context, sink string) (*Ear, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen to %s: %w", sink, err)
 	}
-	if err := e.cmd.Start(); err != nil {
+	if err = e.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("listen to %s: %w", sink, err)
 	}
 	go e.read(out)

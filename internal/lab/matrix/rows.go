@@ -63,13 +63,16 @@ func Rows() []Row {
 			Baresip: by("TestCallsWithBaresip/opus"), Linphone: by("TestCallsWithLinphone/opus"), Twinkle: no(noOpus),
 		}),
 		row("calls both ways, PCMA", "3551", in{
-			Baresip: by("TestCallsWithBaresip/PCMA"), Linphone: by("TestCallsWithLinphone/PCMA"), Twinkle: no(noOtherCodec),
+			Baresip: by("TestCallsWithBaresip/PCMA"), Linphone: by("TestCallsWithLinphone/PCMA"),
+			Twinkle: no(noOtherCodec),
 		}),
 		row("calls both ways, G.722", "3551", in{
-			Baresip: by("TestCallsWithBaresip/G722"), Linphone: by("TestCallsWithLinphone/G722"), Twinkle: no(noOtherCodec),
+			Baresip: by("TestCallsWithBaresip/G722"), Linphone: by("TestCallsWithLinphone/G722"),
+			Twinkle: no(noOtherCodec),
 		}),
 		row("calls both ways, GSM", "3551", in{
-			Baresip: by("TestCallsWithBaresip/GSM"), Linphone: by("TestCallsWithLinphone/GSM"), Twinkle: no(noOtherCodec),
+			Baresip: by("TestCallsWithBaresip/GSM"), Linphone: by("TestCallsWithLinphone/GSM"),
+			Twinkle: no(noOtherCodec),
 		}),
 		row("calls both ways, Speex wideband", "5574", in{
 			Baresip: no(noSpeex), Linphone: by("TestCallsWithLinphone/speex"), Twinkle: no(noOtherCodec),

@@ -62,7 +62,8 @@ func (h Hearing) Delay(percent int) time.Duration {
 
 // String is the hearing in one line.
 func (h Hearing) String() string {
-	return fmt.Sprintf("%d of %d speech frames damaged, delay p50 %v p95 %v", h.Damaged, h.Speech, h.Delay(50), h.Delay(95))
+	return fmt.Sprintf("%d of %d speech frames damaged, delay p50 %v p95 %v",
+		h.Damaged, h.Speech, h.Delay(50), h.Delay(95))
 }
 
 // Hear compares what was said with what was heard. Both sounds begin at the same moment; the heard one should go on
@@ -149,8 +150,11 @@ func (h *Hearing) countDamage(said, heard Sound) {
 	}
 }
 
-// judge counts the frames that differ by more than limit, and returns the mean difference of the good ones in each band.
-func (h *Hearing) judge(from, to []spectrum, distances [][]float64, middles []int, limit float64) (tilt [bands]float64) {
+// judge counts the frames that differ by more than limit, and returns the mean difference of the good ones in each
+// band.
+func (h *Hearing) judge(
+	from, to []spectrum, distances [][]float64, middles []int, limit float64,
+) (tilt [bands]float64) {
 	h.Speech, h.Damaged = 0, 0
 	good := 0.0
 	for i, own := range distances {

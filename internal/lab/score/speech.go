@@ -65,7 +65,10 @@ func Speech(ctx context.Context, dir string) (SpeechFiles, error) {
 	}
 	// The last one made is the one whose presence means that all are there.
 	for _, form := range []struct{ path, rate, channels string }{
-		{files.Narrow, "8000", "1"}, {files.Medium, "16000", "1"}, {files.Wide, "48000", "1"}, {files.Stereo, "48000", "2"},
+		{files.Narrow, "8000", "1"},
+		{files.Medium, "16000", "1"},
+		{files.Wide, "48000", "1"},
+		{files.Stereo, "48000", "2"},
 	} {
 		if err := execute(ctx, "sox", spoken, "-r", form.rate, "-c", form.channels, "-b", "16", form.path); err != nil {
 			return files, err
