@@ -27,8 +27,9 @@ const (
 	dialogLimit = 1500 - 40 - 8
 	// upgradeTimeout bounds the try to send a large request by TCP.
 	upgradeTimeout = 1500 * time.Millisecond
-	// noTCPFor is how long an address that has no TCP is not asked for it again.
-	noTCPFor = 10 * time.Minute
+	// noTCPFor is how long an address that has no TCP is not asked for it again: with a firewall that is silent each
+	// asking keeps the user waiting for upgradeTimeout.
+	noTCPFor = 12 * time.Hour
 )
 
 // exchange is a request of ours before its way is known. Via and Contact depend on the way, so the
