@@ -271,8 +271,8 @@ func endTone(cause sip.EndCause, answered, incoming bool) tone {
 	return toneCongestion
 }
 
-// Locale is an environment's locale for telephones, for Config: that of LC_ALL, else of the category's own variable, else
-// of LANG (POSIX.1-2024 XBD 8.2). getenv is os.Getenv.
+// Locale is an environment's locale for telephones, for Config: that of LC_ALL, else of the category's own variable,
+// else of LANG (POSIX.1-2024 XBD 8.2). getenv is os.Getenv.
 func Locale(getenv func(string) string) string {
 	return cmp.Or(getenv("LC_ALL"), getenv("LC_TELEPHONE"), getenv("LANG"))
 }

@@ -40,8 +40,8 @@ const (
 	SettingTheme      = "theme"                 // system, light, dark
 )
 
-// defaultCodecs are offered unless the user names others. A caller with nothing but another one is answered by that; more
-// of them in each INVITE would carry it beyond the size that goes by UDP (RFC 3261 18.1.1).
+// defaultCodecs are offered unless the user names others. A caller with nothing but another one is answered by that;
+// more of them in each INVITE would carry it beyond the size that goes by UDP (RFC 3261 18.1.1).
 const defaultCodecs = "opus,G722,PCMU,PCMA"
 
 // Values of SettingStrangers and SettingTransfers.

@@ -72,8 +72,8 @@ func (e *Engine) mediaConfig(c *call, toward netip.Addr) media.Config {
 	}
 }
 
-// fits reports whether a call to us can be answered, and by codecs only that the settings do not name: better those than
-// no call. An error says that it cannot, whatever the user does.
+// fits reports whether a call to us can be answered, and by codecs only that the settings do not name: better those
+// than no call. An error says that it cannot, whatever the user does.
 func (e *Engine) fits(s *sip.Call) (anyCodec bool, err error) {
 	offer := s.Offered()
 	if len(offer) == 0 {
