@@ -12,8 +12,8 @@ import (
 //
 // Most rows follow the tone list that Asterisk ships (configs/samples/indications.conf.sample), which refers to ITU-T's
 // "Various tones used in national networks" (E.180 supplement 2) for about half of its countries, to BT SIN 350 for gb,
-// to TNA 102 for nz and to GOST 45.223 for ru; none of these has been read for this table. What ends in the list goes on
-// here, jp swells where it has a second frequency of 15 or 16 Hz, and ee has the standard information tone.
+// to TNA 102 for nz and to GOST 45.223 for ru; none of these has been read for this table. What ends in the list goes
+// on here, jp swells where it has a second frequency of 15 or 16 Hz, and ee has the standard information tone.
 //
 // The list has neither ca, which is us here, nor tr, which is as in similar lists, nor ie, kr, ro, sk and ua, which
 // follow a neighbour or common practice. These and the pauses in the waiting tones of th and za are unchecked.
