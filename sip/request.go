@@ -21,8 +21,9 @@ const (
 	maxAuthTries = 3
 	// pathMTULimit is the largest request sent over UDP when the path MTU is unknown (RFC 3261 18.1.1).
 	pathMTULimit = 1300
-	// dialogLimit is the same inside a dialog: what fits an Ethernet frame with IPv6 and UDP headers. RFC 3261 leaves 200
-	// bytes for responses that outgrow their request; those to ours have neither credentials nor Allow and are smaller.
+	// dialogLimit is the same inside a dialog: what fits an Ethernet frame with IPv6 and UDP headers. RFC 3261 leaves
+	// 200 bytes for responses that outgrow their request; those to ours have neither credentials nor Allow and are
+	// smaller.
 	// It serves hand-offs: a re-INVITE with keys and credentials would wait for a connection, and change its Contact.
 	dialogLimit = 1500 - 40 - 8
 	// upgradeTimeout bounds the try to send a large request by TCP.
