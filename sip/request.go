@@ -21,11 +21,11 @@ const (
 	maxAuthTries = 3
 	// pathMTULimit is the largest request sent over UDP when the path MTU is unknown (RFC 3261 18.1.1).
 	pathMTULimit = 1300
-	// dialogLimit is the same inside a dialog: what fits an Ethernet frame with IPv6 and UDP headers. RFC 3261 leaves
-	// 200 bytes for responses that outgrow their request; those to ours have neither credentials nor Allow and are
-	// smaller.
-	// It serves hand-offs: a re-INVITE with keys and credentials would wait for a connection, and change its Contact.
-	dialogLimit = 1500 - 40 - 8
+	// sessionLimit is the same of an INVITE and of all requests inside a dialog: what fits an Ethernet frame with IPv6 and
+	// UDP headers. RFC 3261 leaves 200 bytes for responses that outgrow their request; these have neither credentials nor
+	// Allow and are smaller. It serves whoever calls by a server without TCP, and hand-offs: an INVITE with keys and
+	// credentials has some 1,400 bytes, would wait for a connection, and move the dialog's Contact to it.
+	sessionLimit = 1500 - 40 - 8
 	// upgradeTimeout bounds the try to send a large request by TCP.
 	upgradeTimeout = 1500 * time.Millisecond
 	// noTCPFor is how long an address that has no TCP is not asked for it again: with a firewall that is silent each
@@ -48,10 +48,10 @@ type exchange struct {
 	build func(h hop) *sipmsg.Request
 }
 
-// datagramLimit is the largest form of a request that goes by UDP.
-func (e exchange) datagramLimit() int {
-	if e.inDialog {
-		return dialogLimit
+// datagramLimit is the largest form of a request that goes by UDP, in bytes.
+func datagramLimit(e exchange, req *sipmsg.Request) int {
+	if e.inDialog || req.IsInvite() {
+		return sessionLimit
 	}
 	return pathMTULimit
 }
@@ -93,7 +93,7 @@ func (u *UA) start(ctx context.Context, e exchange, t resolve.Target) (*clientTx
 		return nil, h, err
 	}
 	req := u.complete(e, h)
-	if t.Transport == "udp" && len(req.String()) > e.datagramLimit() {
+	if t.Transport == "udp" && len(req.String()) > datagramLimit(e, req) {
 		if h2, ok := u.upgrade(ctx, e.account, t); ok { // RFC 3261 18.1.1
 			h, req = h2, u.complete(e, h2)
 		}
