@@ -56,6 +56,30 @@ func TestReportsThatCannotBeTrue(t *testing.T) {
 	}
 }
 
+// TestRoughDelay: a peer that says it kept our report a little longer than the whole round trip took is near; one that
+// says much longer has a clock that was set.
+func TestRoughDelay(t *testing.T) {
+	const ours, next, lsr = 7, 50000, 1 << 20
+	for _, tt := range []struct {
+		name  string
+		delay uint32 // 1/65536 s, of an arrival a second after the report
+		want  time.Duration
+	}{
+		{"half a second away", 1 << 15, 500 * time.Millisecond},
+		{"rough", 1<<16 + 300, time.Microsecond},
+		{"set", 1<<16 + 1<<15, 0},
+	} {
+		s := &Session{tx: newSender(ours, func([]byte) {})}
+		s.rep.said[0] = senderTime{lsr, 0}
+		b := rtcp.ReceptionReport{SSRC: ours, LastSequenceNumber: next - 5, LastSenderReport: lsr, Delay: tt.delay}
+		s.tx.seq = next
+		s.takeBlocks([]rtcp.ReceptionReport{b}, lsr+1<<16, time.Second)
+		if s.rep.rtt != tt.want {
+			t.Errorf("%s: a round trip of %v, want %v", tt.name, s.rep.rtt, tt.want)
+		}
+	}
+}
+
 // TestPacketTimeChanges: packets of another length follow without a gap and without a lost sample.
 func TestPacketTimeChanges(t *testing.T) {
 	c, _ := codec.Find("PCMU")

@@ -28,6 +28,8 @@ const (
 	maxReports = 16 // RTCP packets read from one datagram; ours and our peers' have 2 or 3
 
 	ntpEpoch = 2208988800 // seconds from 1900 to 1970
+
+	roughDelay = 65536 / 50 // in 1/65536 s: 20 ms, by which a peer's count of its delay may be too long
 )
 
 // reports is the RTCP side of a session.
@@ -241,9 +243,10 @@ func (s *Session) takeBlocks(blocks []rtcp.ReceptionReport, arrival uint32, now 
 		if !s.rep.saidAt(b.LastSenderReport) {
 			continue
 		}
-		// RFC 3550 6.4.1: A - LSR - DLSR, in 1/65536 s, modulo 2^32. Clock steps make senseless values.
+		// RFC 3550 6.4.1: A - LSR - DLSR, in 1/65536 s, modulo 2^32. Clock steps make senseless values. Phones that count the
+		// delay roughly (baresip 1.0) come out below nothing in a network of their own: that is nothing.
 		trip := int32(arrival - b.LastSenderReport - b.Delay) //nolint:gosec // modulo 2^32 is meant.
-		if trip >= 0 && trip < 60<<16 {
+		if trip >= -roughDelay && trip < 60<<16 {
 			s.rep.rtt = max(time.Duration(trip)*time.Second/65536, time.Microsecond)
 			s.rep.up.RTT = s.rep.rtt
 		}
