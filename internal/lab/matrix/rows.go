@@ -19,6 +19,9 @@ const (
 	noForks      = "one program answers once; sipp answers three times."
 	noOpus       = "Twinkle 1.10 has no Opus."
 	noSpeex      = "Debian's baresip 1.0 is built without Speex."
+	noSRTP       = "Twinkle 1.10 knows ZRTP only, which we do not."
+	noOSRTP      = "linphonec 5.1 takes keys in RTP/AVP for nothing: such a call is plain. Its own calls are encrypted."
+	noICE        = "Twinkle 1.10 has no ICE."
 	noL16        = "linphonec 5.1 has L16 at 44.1 kHz only, ours is 16 kHz."
 	noLAN        = "not tried without a server."
 	noOtherCodec = "not tried: the lab gives Twinkle one codec."
@@ -80,6 +83,27 @@ func Rows() []Row {
 		row("calls both ways, L16 at 16 kHz", "3551", in{
 			Baresip: by("TestCallsWithBaresip/L16"), Linphone: no(noL16), Twinkle: no(noOtherCodec),
 		}),
+		row("encrypted both ways, SDES by TLS", "4568", in{
+			Baresip: by("TestSecureBaresip/SDES_mandatory"), Linphone: by("TestSecureLinphone/SDES_mandatory"),
+			Twinkle: no(noSRTP),
+		}),
+		row("encrypted both ways, DTLS", "5764", in{
+			Baresip: by("TestSecureBaresip/DTLS_required"), Linphone: by("TestSecureLinphone/DTLS_mandatory"),
+			Twinkle: no(noSRTP),
+		}),
+		row("encryption offered, plain call possible", "8643", in{
+			Baresip: by("TestSecureBaresip/SDES"), Linphone: no(noOSRTP), Twinkle: no(noSRTP),
+		}),
+		row("who does not encrypt is refused", "", in{Baresip: by("TestSecureRequired")}),
+		row("ICE through a NAT, STUN", "8839", in{
+			Baresip:  by("TestICEWithOthers/baresip/symmetric=false"),
+			Linphone: by("TestICEWithOthers/linphonec/symmetric=true"), Twinkle: no(noICE),
+		}),
+		row("relay by TURN", "8656", in{
+			Baresip: by("TestICERelayWithOthers/baresip"), Linphone: by("TestICERelayWithOthers/linphonec"),
+			Twinkle: no(noICE),
+		}),
+		row("a codec for a narrow network, and back", "", in{Baresip: by("TestAdaptation/baresip_both")}),
 		row("calls and messages, ours by TCP", "3261", in{
 			Kamailio: by("TestTCPAccount"), Baresip: by("TestTCPAccount"),
 		}),
