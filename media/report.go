@@ -243,8 +243,8 @@ func (s *Session) takeBlocks(blocks []rtcp.ReceptionReport, arrival uint32, now 
 		if !s.rep.saidAt(b.LastSenderReport) {
 			continue
 		}
-		// RFC 3550 6.4.1: A - LSR - DLSR, in 1/65536 s, modulo 2^32. Clock steps make senseless values. Phones that count the
-		// delay roughly (baresip 1.0) come out below nothing in a network of their own: that is nothing.
+		// RFC 3550 6.4.1: A - LSR - DLSR, in 1/65536 s, modulo 2^32. Clock steps make senseless values. Phones that
+		// count the delay roughly (baresip 1.0) come out below nothing when they are near: that is nothing.
 		trip := int32(arrival - b.LastSenderReport - b.Delay) //nolint:gosec // modulo 2^32 is meant.
 		if trip >= -roughDelay && trip < 60<<16 {
 			s.rep.rtt = max(time.Duration(trip)*time.Second/65536, time.Microsecond)

@@ -21,10 +21,11 @@ const (
 	maxAuthTries = 3
 	// pathMTULimit is the largest request sent over UDP when the path MTU is unknown (RFC 3261 18.1.1).
 	pathMTULimit = 1300
-	// sessionLimit is the same of an INVITE and of all requests inside a dialog: what fits an Ethernet frame with IPv6 and
-	// UDP headers. RFC 3261 leaves 200 bytes for responses that outgrow their request; these have neither credentials nor
-	// Allow and are smaller. It serves whoever calls by a server without TCP, and hand-offs: an INVITE with keys and
-	// credentials has some 1,400 bytes, would wait for a connection, and move the dialog's Contact to it.
+	// sessionLimit is the same of an INVITE and of all requests inside a dialog: what fits an Ethernet frame with
+	// IPv6 and UDP headers. RFC 3261 leaves 200 bytes for responses that outgrow their request; these have neither
+	// credentials nor Allow and are smaller. It serves whoever calls by a server without TCP, and hand-offs: an
+	// INVITE with keys and credentials has some 1,400 bytes, would wait for a connection, and move the dialog's
+	// Contact to it.
 	sessionLimit = 1500 - 40 - 8
 	// upgradeTimeout bounds the try to send a large request by TCP.
 	upgradeTimeout = 1500 * time.Millisecond
