@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,16 +46,14 @@ func (e *Engine) Record(ctx context.Context, id, path string) (string, error) {
 	e.mu.Lock()
 	running, who := c.recording, c.rec.PeerName
 	format := record.Format(e.settings.value(SettingRecFormat))
-	if path == "" {
-		path = e.settings.value(SettingRecFolder)
-	}
+	folder := cmp.Or(e.settings.value(SettingRecFolder), filepath.Join(e.cfg.Profile, dirRecordings))
 	e.mu.Unlock()
 	if running != nil {
 		return "", alreadyRecorded(who, running)
 	}
 	if path == "" {
-		path = filepath.Join(e.cfg.Profile, dirRecordings)
-		if err = os.MkdirAll(path, 0o700); err != nil {
+		path = folder
+		if err = os.MkdirAll(path, 0o700); err != nil { // that of the settings may have been tidied away
 			return "", recordingFailed(who, err)
 		}
 	}

@@ -88,11 +88,24 @@ func TestRecording(t *testing.T) {
 	if _, err := c.hub.Record(ctx, toBob, path); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("over an old recording: %v", err)
 	}
+	withCarol, err := c.hub.liveCall(toCarol)
+	must(t, err)
+	c.hub.mu.Lock()
+	running := withCarol.recording
+	c.hub.mu.Unlock()
 	must(t, c.hub.Hangup(ctx, toCarol))
 	c.await(t, toCarol, "ended", func(c Call) bool { return c.State == CallEnded && c.Recording == "" })
-	time.Sleep(300 * time.Millisecond)
+	select {
+	case <-running.done: // nobody writes from here on
+	case <-time.After(patience):
+		t.Fatal("the recording outlives its call")
+	}
 	end := fileSize(t, second)
-	time.Sleep(300 * time.Millisecond)
+	must(t, c.hub.Resume(ctx, toBob)) // bob's voice is back while nobody records
+	must(t, c.hub.Set(ctx, SettingRecFolder, filepath.Join(t.TempDir(), "tidied", "away")))
+	third, err := c.hub.Record(ctx, toBob, "")
+	must(t, err)
+	recorded(t, third, "into a folder that is gone", []string{"hub"}, []string{"bob"})
 	if now := fileSize(t, second); now != end || fileSize(t, path) != size {
 		t.Error("a recording goes on after its end")
 	}
