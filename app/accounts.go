@@ -102,6 +102,9 @@ func (e *Engine) AddAccount(ctx context.Context, spec AccountSpec) error {
 	}
 	if old != nil {
 		e.stopAccount(ctx, old)
+		if a.entry.TURN == "" {
+			e.forgetTURNPassword(ctx, old)
+		}
 	}
 	if !e.spawn(func(ctx context.Context) {
 		e.startAccount(ctx, a)
@@ -165,12 +168,7 @@ func (e *Engine) RemoveAccount(ctx context.Context, address string) error {
 			e.log.WarnContext(ctx, "password not removed", "account", a.id(), "err", err)
 		}
 	}
-	if a.entry.TURN != "" {
-		err := e.secrets.remove(ctx, a.entry.PasswordStore, turnSecret(a.id()))
-		if err != nil && !errors.Is(err, errNoSecret) {
-			e.log.WarnContext(ctx, "password of the turn server not removed", "account", a.id(), "err", err)
-		}
-	}
+	e.forgetTURNPassword(ctx, a)
 	e.watchBuddies()
 	return nil
 }

@@ -27,6 +27,17 @@ func (e *Engine) loadTURNPassword(ctx context.Context, a *account) {
 	a.turn = password
 }
 
+// forgetTURNPassword removes what was kept for an account that has a TURN server no more.
+func (e *Engine) forgetTURNPassword(ctx context.Context, a *account) {
+	if a.entry.TURN == "" {
+		return
+	}
+	err := e.secrets.remove(ctx, a.entry.PasswordStore, turnSecret(a.id()))
+	if err != nil && !errors.Is(err, errNoSecret) {
+		e.log.WarnContext(ctx, "password of the turn server not removed", "account", a.id(), "err", err)
+	}
+}
+
 // iceOf is how a call looks for its path; nil: by the addresses of the SDP alone. toward is where its signalling goes.
 func (e *Engine) iceOf(c *call, toward netip.Addr) *ice.Config {
 	e.mu.Lock()

@@ -38,11 +38,12 @@ func TestServersOfAPolicy(t *testing.T) {
 func TestTURNPassword(t *testing.T) {
 	p := newPBX(t, 200)
 	e, _ := startEngine(t, t.TempDir(), freePort(t))
-	must(t, e.AddAccount(t.Context(), AccountSpec{
+	spec := AccountSpec{
 		Address: "alice@info.test", Proxy: p.conn.LocalAddr().String(), Transport: "udp", Password: "own",
 		PasswordStore: "file", TURNPassword: "relay",
 		MediaPolicy: MediaPolicy{ICE: true, STUN: "192.0.2.1", TURN: "192.0.2.1", TURNUser: "u"},
-	}))
+	}
+	must(t, e.AddAccount(t.Context(), spec))
 	awaitSnapshot(t, e, "registration", func(s Snapshot) bool {
 		return len(s.Accounts) == 1 && s.Accounts[0].State == AccountRegistered
 	})
@@ -69,6 +70,14 @@ func TestTURNPassword(t *testing.T) {
 	if err != nil || strings.Contains(string(accounts), "relay") {
 		t.Errorf("the list of accounts holds the password: %s (%v)", accounts, err)
 	}
+	without := spec
+	without.TURNPassword, without.MediaPolicy = "", MediaPolicy{}
+	must(t, e.AddAccount(t.Context(), without))
+	if text, err := os.ReadFile(secrets); err != nil || strings.Contains(string(text), "relay") ||
+		!strings.Contains(string(text), "own") {
+		t.Errorf("without its TURN server the account's secrets are %s (%v)", text, err)
+	}
+	must(t, e.AddAccount(t.Context(), spec))
 	must(t, e.RemoveAccount(t.Context(), "alice@info.test"))
 	if text, err := os.ReadFile(secrets); err != nil || strings.Contains(string(text), "relay") {
 		t.Errorf("after the account was removed its secrets are %s (%v)", text, err)
