@@ -162,8 +162,7 @@ func (e *Engine) codecsOf(c *call) string {
 			return a.entry.Codecs
 		}
 	}
-	v := e.settings.value(SettingCodecs)
-	return v
+	return e.settings.value(SettingCodecs)
 }
 
 // codecOrder puts the codecs of this build in the order of the setting; those it does not name are not offered. A name
